@@ -1,0 +1,30 @@
+//! Puts a table of workloads before criterion.
+//!
+//! Names are `workload/runtime/workers`, so `cargo bench -p tasca-benches -- spawn_join/` chooses one
+//! workload. One iteration is one round; criterion shows the rate per operation as the throughput.
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use tasca_benches::workload::Entry;
+
+/// Measures every entry on every runtime at 1 and at 2 workers.
+pub fn bench(criterion: &mut Criterion, entries: &[Entry]) {
+    for entry in entries {
+        let mut group = criterion.benchmark_group(entry.name);
+        group
+            .throughput(Throughput::Elements(entry.elements))
+            .sample_size(20)
+            .warm_up_time(Duration::from_millis(300))
+            .measurement_time(Duration::from_secs(1));
+        for case in &entry.cases {
+            for workers in [1, 2] {
+                let id = BenchmarkId::new(case.runtime, workers);
+                group.bench_function(id, |bencher| {
+                    bencher.iter_custom(|rounds| (case.measure)(workers, rounds));
+                });
+            }
+        }
+        group.finish();
+    }
+}

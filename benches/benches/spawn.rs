@@ -1,0 +1,13 @@
+//! Spawning, alone and with joining.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use tasca_benches::workloads::spawn;
+
+mod common;
+
+fn run(criterion: &mut Criterion) {
+    common::bench(criterion, &spawn::all());
+}
+
+criterion_group!(benches, run);
+criterion_main!(benches);

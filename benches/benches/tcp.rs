@@ -1,0 +1,13 @@
+//! Echo over TCP.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use tasca_benches::workloads::tcp;
+
+mod common;
+
+fn run(criterion: &mut Criterion) {
+    common::bench(criterion, &tcp::all());
+}
+
+criterion_group!(benches, run);
+criterion_main!(benches);

@@ -1,0 +1,13 @@
+//! Giving way to other tasks.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use tasca_benches::workloads::yielding;
+
+mod common;
+
+fn run(criterion: &mut Criterion) {
+    common::bench(criterion, &yielding::all());
+}
+
+criterion_group!(benches, run);
+criterion_main!(benches);

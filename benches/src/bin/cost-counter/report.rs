@@ -1,0 +1,246 @@
+//! Options, the table, and the comparison with the budgets.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    process::{Command, ExitCode},
+};
+
+use tasca_benches::{
+    workload::{Case, Entry},
+    workloads,
+};
+
+use crate::{
+    budgets::Budgets,
+    traced,
+    tracer::{self, Counts},
+};
+
+/// Whose budgets are checked.
+const OURS: &str = "tasca";
+
+/// The workloads that are counted unless others are asked for.
+const DEFAULT: [&str; 10] = [
+    "spawn_join",
+    "spawn_join_100",
+    "yield_alone",
+    "yield_100",
+    "self_wake_100",
+    "ping_pong",
+    "ping_pong_mpsc",
+    "timeout_ready",
+    "timeout_yield_100",
+    "echo_1",
+];
+
+/// What one operation costs.
+pub(crate) struct Cost {
+    locked: f64,
+    fences: f64,
+    syscalls: f64,
+    instructions: f64,
+    /// Address and number of times, the most frequent first.
+    sites: Vec<(u64, f64)>,
+}
+
+impl Cost {
+    /// The difference between the two stretches, which is one stretch's rounds without setting up.
+    fn new([short, long]: &[Counts; 2], operations: u64) -> Self {
+        let per_operation =
+            |short: u64, long: u64| (long as f64 - short as f64) / operations as f64;
+        let mut sites: Vec<_> = long
+            .sites
+            .iter()
+            .map(|(&site, &times)| {
+                let before = short.sites.get(&site).copied().unwrap_or(0);
+                (site, per_operation(before, times))
+            })
+            .collect();
+        sites.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        Self {
+            locked: per_operation(short.locked, long.locked),
+            fences: per_operation(short.fences, long.fences),
+            syscalls: per_operation(short.syscalls, long.syscalls),
+            instructions: per_operation(short.instructions, long.instructions),
+            sites,
+        }
+    }
+
+    /// The figure with this name in the budgets.
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
+        match name {
+            "locked" => Some(self.locked),
+            "fences" => Some(self.fences),
+            "syscalls" => Some(self.syscalls),
+            "instructions" => Some(self.instructions),
+            _ => None,
+        }
+    }
+}
+
+/// What the command line asked for.
+struct Options {
+    only: Vec<String>,
+    runtimes: Vec<String>,
+    operations: u64,
+    sites: bool,
+    check: bool,
+}
+
+pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<ExitCode, String> {
+    let mut args = args.peekable();
+    if args.next_if(|name| name == "--traced").is_some() {
+        return run_traced(args);
+    }
+    let options = parse(args)?;
+    let budgets = Budgets::load()?;
+    let known = workloads::all();
+    let unknown = |name: &&str| known.iter().all(|entry| entry.name != *name);
+    if let Some(name) = budgets.workloads().find(unknown) {
+        return Err(format!(
+            "there is a budget for {name}, which is no workload"
+        ));
+    }
+    let entries = if options.only.is_empty() {
+        known
+            .into_iter()
+            .filter(|entry| DEFAULT.contains(&entry.name))
+            .collect()
+    } else {
+        workloads::named(&options.only)
+    };
+    let mut exceeded = Vec::new();
+    println!(
+        "{:<18} {:<6} {:>8} {:>8} {:>9} {:>13}",
+        "per operation", "", "locked", "fences", "syscalls", "instructions"
+    );
+    for entry in &entries {
+        for case in entry.cases.iter().filter(|case| options.wants_case(case)) {
+            let rounds = options.operations.div_ceil(entry.elements);
+            let counts = tracer::count(case.runtime, entry.name, rounds)
+                .map_err(|error| format!("{} on {}: {error}", entry.name, case.runtime))?;
+            let cost = Cost::new(&counts, rounds * entry.elements);
+            print(entry, case, &cost, options.sites);
+            if options.check && case.runtime == OURS {
+                exceeded.extend(budgets.exceeded(entry.name, &cost)?);
+            }
+        }
+    }
+    for line in &exceeded {
+        println!("over budget: {line}");
+    }
+    Ok(if exceeded.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The child's part.
+fn run_traced(mut args: impl Iterator<Item = String>) -> Result<ExitCode, String> {
+    let (Some(runtime), Some(workload), Some(rounds)) = (args.next(), args.next(), args.next())
+    else {
+        return Err("--traced needs a runtime, a workload and a number".into());
+    };
+    let rounds = rounds
+        .parse()
+        .map_err(|_| format!("{rounds} is no number"))?;
+    let entry = workloads::all()
+        .into_iter()
+        .find(|entry| entry.name == workload);
+    let cases = entry
+        .ok_or_else(|| format!("{workload} is no workload"))?
+        .cases;
+    let case = cases.iter().find(|case| case.runtime == runtime);
+    traced::run(
+        case.ok_or_else(|| format!("{runtime} is no runtime"))?,
+        rounds,
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options {
+        only: Vec::new(),
+        runtimes: Vec::new(),
+        operations: 60,
+        sites: false,
+        check: false,
+    };
+    while let Some(name) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
+        match name.as_str() {
+            "--only" => options.only.push(value()?),
+            "--runtime" => options.runtimes.push(value()?),
+            "--operations" => {
+                let value = value()?;
+                options.operations = value.parse().map_err(|_| format!("{value} is no number"))?;
+            }
+            "--sites" => options.sites = true,
+            "--check" => options.check = true,
+            _ => return Err(format!("unknown option {name}")),
+        }
+    }
+    if options.operations == 0 {
+        return Err("--operations must be at least 1".into());
+    }
+    if options.check && options.runtimes.is_empty() {
+        options.runtimes.push(OURS.into());
+    }
+    Ok(options)
+}
+
+impl Options {
+    fn wants_case(&self, case: &Case) -> bool {
+        let named = || self.runtimes.iter().any(|name| name == case.runtime);
+        case.mark.is_some() && (self.runtimes.is_empty() || named())
+    }
+}
+
+fn print(entry: &Entry, case: &Case, cost: &Cost, sites: bool) {
+    println!(
+        "{:<18} {:<6} {:>8.2} {:>8.2} {:>9.3} {:>13.1}",
+        entry.name, case.runtime, cost.locked, cost.fences, cost.syscalls, cost.instructions
+    );
+    if !sites {
+        return;
+    }
+    let often: Vec<_> = cost
+        .sites
+        .iter()
+        .filter(|(_, times)| *times >= 0.01)
+        .collect();
+    let names = names(often.iter().map(|(site, _)| *site));
+    for (site, times) in often {
+        let unknown = String::from("outside of the program");
+        println!(
+            "  {times:>8.2}  {site:#x}  {}",
+            names.get(site).unwrap_or(&unknown)
+        );
+    }
+}
+
+/// Function and line of each address, as far as the tool `addr2line` is there and knows them.
+fn names(sites: impl Iterator<Item = u64>) -> BTreeMap<u64, String> {
+    let sites: Vec<_> = sites.collect();
+    let Ok(program) = env::current_exe() else {
+        return BTreeMap::new();
+    };
+    let output = Command::new("addr2line")
+        .args(["--functions", "--demangle", "--pretty-print", "--exe"])
+        .arg(program)
+        .args(sites.iter().map(|site| format!("{site:#x}")))
+        .output();
+    // Without the tool the addresses have to do.
+    let Ok(output) = output else {
+        return BTreeMap::new();
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let known = |(site, line): (u64, &str)| (!line.starts_with("??")).then(|| (site, line.into()));
+    sites
+        .into_iter()
+        .zip(text.lines())
+        .filter_map(known)
+        .collect()
+}

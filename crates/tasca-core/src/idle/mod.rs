@@ -1,0 +1,155 @@
+//! Who is parked, who is searching, and whom to wake.
+#![doc = include_str!("PROTOCOL.md")]
+
+use crate::primitive::{AtomicU64, AtomicUsize, Ordering, fence};
+
+/// The accounting of idle workers. Nothing else changes it: wakes for tasks, timers, rescue and shutdown all come here.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    /// Workers that are awake and looking for work, including those that were woken to do so.
+    searching: AtomicUsize,
+    /// One bit for each parked worker.
+    parked: Box<[AtomicU64]>,
+    /// Workers from this index on are spare: they are not woken to search.
+    n_eligible: AtomicUsize,
+}
+
+/// What became of a worker's announcement that it would sleep.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unparked {
+    /// It takes the announcement back itself.
+    BySelf,
+    /// Somebody woke it, and has counted it as searching.
+    ByOther,
+}
+
+impl Idle {
+    pub(crate) fn new(n_workers: usize, n_eligible: usize) -> Self {
+        Self {
+            searching: AtomicUsize::new(0),
+            parked: (0..n_workers.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            n_eligible: AtomicUsize::new(n_eligible),
+        }
+    }
+
+    fn place(&self, worker: usize) -> (&AtomicU64, u64) {
+        (&self.parked[worker / 64], 1 << (worker % 64))
+    }
+
+    /// Whether anybody would like some work. A stale answer is repaired at the next boundary.
+    #[inline(always)]
+    pub(crate) fn is_hungry(&self) -> bool {
+        // Ordering: Relaxed, see above.
+        self.searching.load(Ordering::Relaxed) > 0
+            || self.parked.iter().any(|word| word.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Whether somebody is searching already.
+    pub(crate) fn has_searchers(&self) -> bool {
+        // Ordering: Relaxed; as `is_hungry`.
+        self.searching.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether this worker has announced that it sleeps.
+    pub(crate) fn is_parked(&self, worker: usize) -> bool {
+        let (word, bit) = self.place(worker);
+        // Ordering: Relaxed; who must not miss the bit has executed a full fence.
+        word.load(Ordering::Relaxed) & bit != 0
+    }
+
+    /// Chooses a parked worker to be woken because of new work, and counts it as searching.
+    ///
+    /// The work has been published before. `None` if somebody is searching already, or nobody is parked.
+    #[must_use = "the worker chosen has to be woken"]
+    pub(crate) fn choose_to_wake(&self) -> Option<usize> {
+        // Ordering: the fence pairs with that in `announce_park` and in `stop_searching_in_vain`: either this
+        // thread sees the searcher, or the parked bit, or the other sees the work.
+        fence(Ordering::SeqCst);
+        if self.searching.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        let n_eligible = self.n_eligible.load(Ordering::Relaxed);
+        for (index, word) in self.parked.iter().enumerate() {
+            let mut bits = word.load(Ordering::Relaxed);
+            while bits != 0 {
+                let worker = index * 64 + bits.trailing_zeros() as usize;
+                if worker >= n_eligible {
+                    return None;
+                }
+                if self.claim(worker) {
+                    return Some(worker);
+                }
+                bits &= bits - 1;
+            }
+        }
+        None
+    }
+
+    /// Claims one worker, to be woken for something that only it can do; `false` if it is not parked, and will see.
+    ///
+    /// What it is to do has been published before.
+    #[must_use = "the worker claimed has to be woken"]
+    pub(crate) fn choose(&self, worker: usize) -> bool {
+        // Ordering: pairs with the fence in `announce_park`: either the bit is seen here, or what was published there.
+        fence(Ordering::SeqCst);
+        self.is_parked(worker) && self.claim(worker)
+    }
+
+    fn claim(&self, worker: usize) -> bool {
+        let (word, bit) = self.place(worker);
+        // Counted first: whoever sees the bit cleared must also see the searcher.
+        // Ordering: AcqRel on both, so that the clearing of the bit carries the count.
+        self.searching.fetch_add(1, Ordering::AcqRel);
+        if word.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
+            return true;
+        }
+        self.searching.fetch_sub(1, Ordering::AcqRel);
+        false
+    }
+
+    /// Begins to search, unless enough others do.
+    pub(crate) fn start_searching(&self, searching_max: usize) -> bool {
+        // Ordering: Relaxed; the limit is one of thrift, not of correctness.
+        if self.searching.load(Ordering::Relaxed) >= searching_max {
+            return false;
+        }
+        self.searching.fetch_add(1, Ordering::AcqRel);
+        true
+    }
+
+    /// Ends a search that found work; `true` if nobody else searches, so that the finder has to wake another if
+    /// it leaves work behind.
+    pub(crate) fn stop_searching(&self) -> bool {
+        // Ordering: AcqRel; see PROTOCOL.
+        self.searching.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Announces that the worker will sleep. It must look once more for work before it does.
+    pub(crate) fn announce_park(&self, worker: usize, was_searching: bool) {
+        let (word, bit) = self.place(worker);
+        word.fetch_or(bit, Ordering::AcqRel);
+        if was_searching {
+            self.searching.fetch_sub(1, Ordering::AcqRel);
+        }
+        // Ordering: pairs with the fence in `choose_to_wake` and `choose`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Ends the sleep, or the intention to.
+    pub(crate) fn retract_park(&self, worker: usize) -> Unparked {
+        let (word, bit) = self.place(worker);
+        // Ordering: AcqRel: who was woken sees what the waker had published.
+        if word.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
+            Unparked::BySelf
+        } else {
+            Unparked::ByOther
+        }
+    }
+
+    /// Sets how many workers may be woken to search.
+    pub(crate) fn set_eligible(&self, n_eligible: usize) {
+        // Ordering: Relaxed; a limit of thrift.
+        self.n_eligible.store(n_eligible, Ordering::Relaxed);
+    }
+}

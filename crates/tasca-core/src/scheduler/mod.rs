@@ -1,0 +1,32 @@
+//! Who runs which task, where and when.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`shared`] | what all workers of a runtime share; the [`Schedule`](crate::task::Schedule) that tasks see |
+//! | [`remote`] | the part of a worker that others may reach |
+//! | [`worker`] | the run loop: next task, poll, share, search, park |
+//! | [`watchdog`] | takes work away from a worker that is stuck, and starts a spare one when all are |
+//! | [`parker`] | a thread that blocks on one future |
+//! | [`deterministic`] | one thread, virtual time, a seeded order |
+//! | [`clock`], [`timers`] | time, and what waits for it |
+//! | [`current`] | what of all this the calling thread is part of |
+//!
+//! # What is guaranteed
+//!
+//! - A task that is runnable will be polled, as long as polls end. A poll that does not end holds up one thread: what
+//!   waits behind it (queue, LIFO slot, timers, sockets) is taken over by others within some
+//!   milliseconds, and when all threads are held up, spare ones are started, up to
+//!   [`SPARES_PER_WORKER`](shared::SPARES_PER_WORKER) for each worker. Tasks that are bound to a thread wait for it.
+//! - The callbacks of one task run in order. There is no order between different tasks, except on
+//!   the deterministic runtime.
+
+pub(crate) mod clock;
+pub(crate) mod current;
+pub(crate) mod deterministic;
+pub(crate) mod parker;
+pub(crate) mod remote;
+pub(crate) mod shared;
+pub(crate) mod shutdown;
+pub(crate) mod timers;
+pub(crate) mod watchdog;
+pub(crate) mod worker;

@@ -1,0 +1,74 @@
+//! The part of a worker that others may reach.
+
+use crate::biased::BiasedLock;
+use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
+use crate::queue::{Inbox, Private, Thief};
+use crate::task::Runnable;
+use crate::timer_queue::{TimerQueue, TimerShard};
+
+/// What a worker owns, and loses to a rescuer when it is stuck.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) queue: Private<Runnable>,
+    pub(crate) timers: TimerQueue,
+}
+
+/// One for each worker, spare ones included.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) index: usize,
+    pub(crate) core: BiasedLock<Core>,
+    pub(crate) timers: Arc<TimerShard>,
+    pub(crate) thief: Thief<Runnable>,
+    pub(crate) inbox: Inbox<Runnable>,
+    /// Odd while the worker polls a task; changes with every poll.
+    poll_count: AtomicU64,
+    /// Set by the watchdog: look at timers, sockets and the queues of others at the next boundary.
+    attention: AtomicBool,
+}
+
+impl Remote {
+    pub(crate) fn new(index: usize, thief: Thief<Runnable>) -> Self {
+        let timers = TimerQueue::new();
+        Self {
+            index,
+            timers: Arc::clone(timers.shard()),
+            core: BiasedLock::new(Core { queue: Private::new(), timers }),
+            thief,
+            inbox: Inbox::new(),
+            poll_count: AtomicU64::new(0),
+            attention: AtomicBool::new(false),
+        }
+    }
+
+    /// Reaches into the core from another thread, for as long as it takes.
+    pub(crate) fn visit<R>(&self, mut f: impl FnMut(&mut Core) -> R) -> R {
+        loop {
+            // Liveness: the owner runs no user code inside, so it leaves once it gets a processor.
+            match self.core.try_visit(&mut f) {
+                Some(result) => return result,
+                None => yield_now(),
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn note_poll(&self, count: u64) {
+        // Ordering: Relaxed; a progress mark for the watchdog, nothing is published by it.
+        self.poll_count.store(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn poll_count(&self) -> u64 {
+        self.poll_count.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(crate) fn wants_attention(&self) -> bool {
+        // Ordering: Relaxed; a hint.
+        self.attention.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_attention(&self, wanted: bool) {
+        self.attention.store(wanted, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,492 @@
+//! What all workers of a runtime share.
+
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::ptr::{self, NonNull};
+use std::sync::{OnceLock, Weak};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::current;
+use super::deterministic::Deterministic;
+use super::parker::{HOME_FIRST, Parkers};
+use super::remote::Remote;
+use super::shutdown::Threads;
+use super::watchdog::Watchdog;
+use crate::driver::Driver;
+use crate::idle::Idle;
+use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, fork_generation, light_fence};
+use crate::queue::Injector;
+use crate::slab;
+use crate::task::cell::{self, Birth};
+use crate::task::context::Context;
+use crate::task::error::{Problem, Reporter, Trouble};
+use crate::task::ext::{Ext, Request};
+use crate::task::handle::{Task, TaskRef};
+use crate::task::header::{Header, TaskPtr};
+use crate::task::state::Kind;
+use crate::task::{Callback, Runnable, Schedule};
+
+/// How many spare workers may be started for each regular one, one level at a time, while tasks hold threads up.
+pub(crate) const SPARES_PER_WORKER: usize = 3;
+
+/// Ids are handed out to workers in blocks; small ones at first, so that small programs see small numbers.
+const ID_BLOCK_MAX: u64 = 4096;
+
+/// How a runtime runs its tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    MultiThread,
+    CurrentThread,
+    Deterministic { seed: u64 },
+}
+
+/// The heart of a runtime, alive while anybody may schedule on it.
+pub(crate) struct Shared {
+    me: Weak<Shared>,
+    pub(crate) flavor: Flavor,
+    /// Regular workers first, then the spare ones.
+    pub(crate) workers: Box<[Arc<Remote>]>,
+    pub(crate) n_workers: usize,
+    pub(crate) injector: Injector<Runnable>,
+    pub(crate) idle: Idle,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) clock: Clock,
+    pub(crate) parkers: Parkers,
+    pub(crate) watchdog: Watchdog,
+    pub(crate) deterministic: Deterministic,
+    /// Which runtime of the process this is, in the upper bits of the ids of its tasks.
+    ordinal: u64,
+    next_number: AtomicU64,
+    /// No more tasks are taken.
+    closed: AtomicBool,
+    /// Workers end.
+    stopped: AtomicBool,
+    next_home: AtomicU64,
+    /// On a runtime that runs on its caller's thread: the thread that has spawned tasks that must not leave it.
+    bound_to: OnceLock<ThreadId>,
+    handler: Reporter,
+    reported: AtomicBool,
+    fork_generation: u64,
+    pub(crate) settings: Settings,
+    pub(crate) threads: Threads,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("flavor", &self.flavor)
+            .field("n_workers", &self.n_workers)
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the builder was told, as far as it matters later.
+pub(crate) struct Settings {
+    pub(crate) thread_name: String,
+    pub(crate) stack_bytes: Option<usize>,
+    pub(crate) shutdown_timeout: Duration,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("thread_name", &self.thread_name).finish_non_exhaustive()
+    }
+}
+
+/// What a task is spawned with, besides its future.
+#[derive(Debug)]
+pub(crate) struct SpawnOptions {
+    pub(crate) name: Option<String>,
+    pub(crate) context: Option<Context>,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) home: Option<usize>,
+    pub(crate) kind: Kind,
+}
+
+impl SpawnOptions {
+    #[inline(always)]
+    pub(crate) fn at(location: &'static Location<'static>) -> Self {
+        Self { name: None, context: None, location, home: None, kind: Kind::Task }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        flavor: Flavor,
+        workers: Vec<Remote>,
+        n_workers: usize,
+        driver: Driver,
+        handler: Reporter,
+        settings: Settings,
+    ) -> Arc<Self> {
+        static NEXT_ORDINAL: AtomicU64 = AtomicU64::new(1);
+        let (clock, seed) = match flavor {
+            Flavor::Deterministic { seed } => (Clock::virtual_time(), seed),
+            Flavor::MultiThread | Flavor::CurrentThread => (Clock::real(), 0),
+        };
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            flavor,
+            idle: Idle::new(workers.len(), n_workers),
+            workers: workers.into_iter().map(Arc::new).collect(),
+            n_workers,
+            injector: Injector::new(),
+            driver: Arc::new(driver),
+            clock,
+            parkers: Parkers::new(),
+            watchdog: Watchdog::new(),
+            deterministic: Deterministic::new(seed),
+            // Ordering: Relaxed (here and for the numbers below): uniqueness is all there is to it.
+            ordinal: (NEXT_ORDINAL.fetch_add(1, Ordering::Relaxed) & 0xffff) << 48,
+            next_number: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            next_home: AtomicU64::new(0),
+            bound_to: OnceLock::new(),
+            handler,
+            reported: AtomicBool::new(false),
+            fork_generation: fork_generation(),
+            settings,
+            threads: Threads::new(),
+        })
+    }
+
+    pub(crate) fn keep_alive(&self) -> Arc<Self> {
+        self.me.upgrade().expect("a runtime in use is kept by somebody")
+    }
+
+    /// Fails in a forked child, where none of the runtime's threads exist.
+    #[track_caller]
+    pub(crate) fn check_not_forked(&self) {
+        assert!(
+            !self.is_forked(),
+            "this tasca runtime was made before fork(): its threads do not exist in the child process; \
+             make a new runtime after fork(), or call exec()"
+        );
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.fork_generation != fork_generation()
+    }
+
+    /// Notes that there are tasks that must be polled and dropped on this thread. A worker's own thread is its
+    /// only one, so only the other flavours need the note.
+    pub(crate) fn bind_to_this_thread(&self) {
+        if self.flavor != Flavor::MultiThread {
+            self.bound_to.get_or_init(|| thread::current().id());
+        }
+    }
+
+    /// Whether tasks of this runtime must not be touched by this thread.
+    pub(crate) fn is_bound_to_another_thread(&self) -> bool {
+        self.bound_to.get().is_some_and(|bound| *bound != thread::current().id())
+    }
+
+    /// All tasks that are not done, in the order in which they were spawned.
+    pub(crate) fn all_tasks(&self) -> Vec<TaskRef> {
+        let mut tasks = Vec::new();
+        self.for_each_task(false, |task| tasks.push(task));
+        tasks.sort_by_key(TaskRef::id);
+        tasks
+    }
+
+    /// A worker for what comes from outside, in turn.
+    pub(crate) fn next_home(&self) -> usize {
+        self.next_home.fetch_add(1, Ordering::Relaxed) as usize % self.n_workers
+    }
+
+    /// Numbers for `taken` more tasks at least, as a range.
+    pub(crate) fn take_numbers(&self, wanted: u64) -> std::ops::Range<u64> {
+        let wanted = wanted.clamp(1, ID_BLOCK_MAX);
+        let first = self.next_number.fetch_add(wanted, Ordering::Relaxed);
+        first..first + wanted
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        // Ordering: Relaxed; the spawner and the closer execute a fence pair around it.
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_stopped(&self) -> bool {
+        // Ordering: Acquire pairs with the Release in `stop`.
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Has every worker end once it has nothing to run.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        for worker in 0..self.workers.len() {
+            self.nudge(worker);
+        }
+    }
+
+    /// Makes a task and queues it.
+    ///
+    /// # Safety
+    ///
+    /// If the future is not `Send`, `options.home` is a place on this thread; if it is not `'static`, the
+    /// caller sees to it that the task is done, and its output taken, before anything borrowed ends.
+    #[inline]
+    pub(crate) unsafe fn spawn<F: Future>(
+        &self,
+        future: F,
+        options: SpawnOptions,
+    ) -> Task<F::Output> {
+        let context = options.context.or_else(Context::inherit);
+        let ext = (options.name.is_some() || context.is_some())
+            .then(|| Ext::new(context, options.name.map(Into::into)));
+        let scheduler: &dyn Schedule = self;
+        let home = options.home;
+        current::with_worker_of(self, |worker| {
+            let number = match (options.kind, worker) {
+                (Kind::HiddenRoot, _) => 0,
+                (_, Some(worker)) => worker.next_number(),
+                (_, None) => self.take_numbers(1).start,
+            };
+            let birth = Birth {
+                kind: options.kind,
+                home,
+                id: self.ordinal | number,
+                location: options.location,
+                scheduler: NonNull::from(scheduler),
+                ext,
+            };
+            // SAFETY: (1) a runtime outlives its tasks: `shutdown` ends them first, and leaks the
+            // runtime if it cannot. (2) The caller's promise.
+            let task = unsafe { cell::new(future, birth) };
+            // SAFETY: the new task's handle, and the right to poll it, go where they belong.
+            let handle = unsafe { Task::from_ptr(task) };
+            // SAFETY: as above.
+            let runnable = unsafe { Runnable::new(task) };
+            // Ordering: pairs with the heavy fence in `shutdown`: either this thread sees that the runtime is
+            // closed, or the walk that follows the closing sees the task.
+            light_fence();
+            let refused = options.kind == Kind::Task && (self.is_closed() || self.is_forked());
+            if refused {
+                self.refuse(runnable);
+            } else {
+                match worker {
+                    Some(worker) if home.is_none() => worker.push_spawned(runnable),
+                    _ => self.schedule(runnable),
+                }
+            }
+            handle
+        })
+    }
+
+    /// Ends a task that came too late, without polling it.
+    #[cold]
+    fn refuse(&self, runnable: Runnable) {
+        let why = if self.is_forked() {
+            "spawned in a forked child on a runtime that was made before fork()"
+        } else {
+            "spawned on a runtime that has shut down"
+        };
+        let task = runnable.task();
+        task.ext_or_new().shared.lock().request =
+            Some(Request { message: Some(why.into()), accepted: true });
+        // The state is OWNED, so the kill is only noted, and this runnable carries it out.
+        let _noted = task.state().request_kill();
+        let _gone = runnable.run();
+    }
+
+    /// Makes a callback, queued now or, with `timed`, by whoever wakes it.
+    pub(crate) fn new_callback(&self, callback: Callback, timed: bool) -> TaskRef {
+        let callback = self.guard_callback(callback);
+        let scheduler: &dyn Schedule = self;
+        let birth = Birth {
+            kind: if timed { Kind::TimedCallback } else { Kind::Callback },
+            home: None,
+            id: self.ordinal,
+            location: Location::caller(),
+            scheduler: NonNull::from(scheduler),
+            ext: None,
+        };
+        let body = CallbackBody(Some(callback));
+        // SAFETY: as in `spawn`; the body is `Send` and `'static`.
+        let task = unsafe { cell::new(body, birth) };
+        // SAFETY: the new task's handle.
+        let handle: Task<()> = unsafe { Task::from_ptr(task) };
+        let task_ref = handle.task_ref();
+        if !timed {
+            // SAFETY: made as held by its maker.
+            let runnable = unsafe { Runnable::new(task) };
+            // Ordering: as in `spawn`.
+            light_fence();
+            if self.is_closed() || self.is_forked() {
+                self.refuse(runnable);
+            } else {
+                self.queue(runnable, true);
+            }
+        }
+        // Detached: a callback is its own.
+        drop(handle);
+        task_ref
+    }
+
+    /// A callback whose panic is reported.
+    fn guard_callback(&self, callback: Callback) -> Callback {
+        let reporter = Arc::clone(&self.handler);
+        Box::new(move || {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
+                reporter(Problem::from_panic(Trouble::CallbackPanicked, payload));
+            }
+        })
+    }
+
+    /// Queues a runnable, from any thread. `spawned` puts it behind what is queued already.
+    #[inline(always)]
+    fn queue(&self, runnable: Runnable, spawned: bool) {
+        current::with_worker_of(self, |worker| {
+            let Some(worker) = worker else { return self.queue_from_outside(runnable) };
+            match runnable.home() {
+                Some(home) if home != worker.index() => self.queue_at(home, runnable),
+                _ if spawned => worker.push_spawned(runnable),
+                _ => worker.push_woken(runnable),
+            }
+        });
+    }
+
+    #[cold]
+    fn queue_from_outside(&self, runnable: Runnable) {
+        // Once queued, the task may run, end, and with it the last reason for this runtime to exist.
+        let _keep = self.keep_alive();
+        match runnable.home() {
+            Some(home) => self.queue_at(home, runnable),
+            None if self.flavor == Flavor::MultiThread => {
+                self.injector.push(runnable);
+                self.wake_one();
+                self.threads.drain_if_over(self);
+            }
+            None => self.queue_at(0, runnable),
+        }
+    }
+
+    /// Queues a runnable where it belongs.
+    fn queue_at(&self, home: usize, runnable: Runnable) {
+        if home >= HOME_FIRST {
+            // The thread cannot have gone: it waits for the task that is about to run.
+            if let Some(parker) = self.parkers.get(home) {
+                parker.unpark();
+            }
+            return;
+        }
+        self.workers[home].inbox.push(runnable);
+        self.nudge(home);
+    }
+
+    /// Wakes a worker because there is work that any of them can do.
+    #[inline]
+    pub(crate) fn wake_one(&self) {
+        if let Some(worker) = self.idle.choose_to_wake() {
+            self.notify(worker);
+        }
+    }
+
+    /// Wakes a worker because there is something that only it can do.
+    pub(crate) fn nudge(&self, worker: usize) {
+        if self.idle.choose(worker) {
+            self.notify(worker);
+        }
+    }
+
+    fn notify(&self, worker: usize) {
+        if let Flavor::Deterministic { .. } = self.flavor {
+            self.deterministic.notify();
+            return;
+        }
+        if let Err(error) = self.driver.poller(worker).notify() {
+            // The worker will look when its present sleep ends, if it ends.
+            self.report(Problem::new(Trouble::Driver, format!("a worker cannot be woken: {error}")));
+        }
+    }
+
+    /// Reports a failure of the system that would otherwise be reported at every turn.
+    #[cold]
+    pub(crate) fn report_once(&self, problem: Problem) {
+        // Ordering: Relaxed; at worst it is reported twice.
+        if !self.reported.swap(true, Ordering::Relaxed) {
+            self.report(problem);
+        }
+    }
+
+    #[cold]
+    pub(crate) fn report_driver_error(&self, error: &std::io::Error) {
+        self.report_once(Problem::new(Trouble::Driver, format!("waiting for events failed: {error}")));
+    }
+
+    /// Whether any worker could find work in the queues that all can reach.
+    pub(crate) fn has_stealable_work(&self) -> bool {
+        !self.injector.is_empty() || self.workers.iter().any(|worker| !worker.thief.is_empty())
+    }
+
+    /// Calls `visit` with every task of this runtime that is not done, callbacks included or not.
+    pub(crate) fn for_each_task(&self, callbacks: bool, mut visit: impl FnMut(TaskRef)) {
+        slab::for_each_cell(|state| {
+            // SAFETY: a cell begins with its header, which begins with the state; only the state is
+            // looked at before a reference has been taken.
+            let header: NonNull<Header> = state.cast();
+            // SAFETY: the memory of a cell is a state word for ever.
+            let state = unsafe { &*ptr::addr_of!((*header.as_ptr()).state) };
+            if !state.acquire_if_live(callbacks) {
+                return;
+            }
+            // SAFETY: the reference that was just taken keeps the cell.
+            let task = unsafe { TaskRef::adopt(TaskPtr::new(header)) };
+            let scheduler = task.ptr().header().scheduler;
+            let ordinal = task.ptr().header().id & !crate::task::NUMBER_MASK;
+            if ptr::addr_eq(scheduler.as_ptr(), self) && ordinal == self.ordinal {
+                visit(task);
+            }
+        });
+    }
+}
+
+/// The future of a callback: runs it, once.
+struct CallbackBody(Option<Callback>);
+
+impl Future for CallbackBody {
+    type Output = ();
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        if let Some(callback) = self.0.take() {
+            callback();
+        }
+        std::task::Poll::Ready(())
+    }
+}
+
+impl Schedule for Shared {
+    #[inline]
+    fn schedule(&self, runnable: Runnable) {
+        self.queue(runnable, false);
+    }
+
+    fn call_soon(&self, callback: Callback) {
+        drop(self.new_callback(callback, false));
+    }
+
+    fn separates_callbacks(&self) -> bool {
+        matches!(self.flavor, Flavor::Deterministic { .. })
+    }
+
+    fn report(&self, problem: Problem) {
+        (self.handler)(problem);
+    }
+
+    fn keep(&self) -> Arc<dyn Schedule> {
+        self.keep_alive()
+    }
+
+    fn reporter(&self) -> Reporter {
+        Arc::clone(&self.handler)
+    }
+}

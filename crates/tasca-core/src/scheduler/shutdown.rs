@@ -1,0 +1,339 @@
+//! Starting and ending the threads of a runtime, and ending the tasks that are left.
+#![doc = include_str!("SHUTDOWN.md")]
+
+use std::io;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::current;
+use super::deterministic;
+use super::shared::{Flavor, Shared};
+use super::worker::{Seed, Worker};
+use crate::primitive::{Arc, AtomicUsize, Condvar, Mutex, Ordering, fence, heavy_fence};
+use crate::task::error::{Problem, Trouble, drop_quietly};
+use crate::task::{After, waker};
+
+/// Between two walks over the tasks that are left, at most.
+const WALK_PAUSE_MAX: Duration = Duration::from_millis(5);
+
+/// The threads of a runtime.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Workers whose loop has not ended. Only then may somebody else run what lies in the injector.
+    n_workers_running: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// For workers that have not been started, or, on the flavours that run on the caller's thread, are not
+    /// being driven.
+    seeds: Vec<Seed>,
+    handles: Vec<JoinHandle<()>>,
+    n_running: usize,
+}
+
+impl Threads {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::new(State::default()),
+            changed: Condvar::new(),
+            n_workers_running: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn take_seed(&self, index: usize) -> Option<Seed> {
+        let mut state = self.state.lock();
+        let position = state.seeds.iter().position(|seed| seed.index == index)?;
+        Some(state.seeds.swap_remove(position))
+    }
+
+    fn has_seed(&self, index: usize) -> bool {
+        self.state.lock().seeds.iter().any(|seed| seed.index == index)
+    }
+
+    pub(crate) fn return_seed(&self, seed: Seed) {
+        self.state.lock().seeds.push(seed);
+        self.changed.notify_all();
+    }
+
+    /// Runs what lies in the injector when no worker is left to do so: a waker that was in the middle of
+    /// queueing a task when the runtime ended. Those tasks are marked to be dropped.
+    pub(crate) fn drain_if_over(&self, shared: &Shared) {
+        if !shared.is_stopped() {
+            return;
+        }
+        // Ordering: pairs with the fence in `worker_ended`: either the last worker sees the push, or the pusher that
+        // it has ended.
+        fence(Ordering::SeqCst);
+        if self.n_workers_running.load(Ordering::Relaxed) == 0 {
+            drain(shared);
+        }
+    }
+
+    fn worker_ended(&self, shared: &Shared) {
+        if self.n_workers_running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Ordering: see `drain_if_over`.
+            fence(Ordering::SeqCst);
+            drain(shared);
+        }
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>, is_over: impl Fn(&State) -> bool) -> bool {
+        let mut state = self.state.lock();
+        while !is_over(&state) {
+            match deadline {
+                Some(deadline) => {
+                    if self.changed.wait_until(&mut state, deadline).timed_out() {
+                        return is_over(&state);
+                    }
+                }
+                None => self.changed.wait(&mut state),
+            }
+        }
+        true
+    }
+}
+
+/// Runs what is left in the injector, on whichever thread: all of it is marked to be dropped.
+fn drain(shared: &Shared) {
+    let queue = crate::queue::Shared::new();
+    while let Some(runnable) = queue.pop().or_else(|| queue.take_from(&shared.injector)) {
+        let mut next = Some(runnable);
+        while let Some(runnable) = next.take() {
+            // Not marked, if it was queued before the walk came by: mark it now.
+            let _noted = runnable.task().state().request_kill();
+            if let After::Again(again) = runnable.run() {
+                next = Some(again);
+            }
+        }
+    }
+}
+
+/// Starts a thread that belongs to the runtime.
+pub(crate) fn start_thread(
+    shared: &Arc<Shared>,
+    role: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    struct Running(Arc<Shared>);
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.0.threads.state.lock().n_running -= 1;
+            self.0.threads.changed.notify_all();
+        }
+    }
+    let mut builder = thread::Builder::new().name(format!("{}-{role}", shared.settings.thread_name));
+    if let Some(bytes) = shared.settings.stack_bytes {
+        builder = builder.stack_size(bytes);
+    }
+    shared.threads.state.lock().n_running += 1;
+    let running = Running(Arc::clone(shared));
+    let handle = builder.spawn(move || {
+        let _running = running;
+        body();
+    })?;
+    shared.threads.state.lock().handles.push(handle);
+    Ok(())
+}
+
+/// Starts a worker; gives the seed back if the system has no thread for it.
+pub(crate) fn start_worker(shared: &Arc<Shared>, seed: Seed) -> Result<(), (Seed, io::Error)> {
+    let role = format!("worker-{}", seed.index);
+    // The seed has to come back if the thread cannot be started, and a closure that was not run is gone.
+    let place = Arc::new(Mutex::new(Some(seed)));
+    let (kept, taken) = (Arc::clone(shared), Arc::clone(&place));
+    shared.threads.n_workers_running.fetch_add(1, Ordering::AcqRel);
+    let started = start_thread(shared, &role, move || {
+        let seed = taken.lock().take().expect("a thread starts once");
+        crate::primitive::sharpen_timers();
+        let (_, _seed) = Worker::enter(&kept, seed, |worker| worker.run_until(|| false));
+        kept.threads.worker_ended(&kept);
+    });
+    started.map_err(|error| {
+        shared.threads.n_workers_running.fetch_sub(1, Ordering::AcqRel);
+        (place.lock().take().expect("the thread did not start"), error)
+    })
+}
+
+/// Makes this thread the one worker of a runtime that runs on its caller's thread, while `body` lasts. `body` gets
+/// the loop as a function: it runs tasks until what it is given says that it is over.
+///
+/// # Panics
+///
+/// If another thread drives the runtime already, or must.
+#[track_caller]
+pub(crate) fn drive<R>(
+    shared: &Arc<Shared>,
+    body: impl FnOnce(&dyn Fn(&dyn Fn() -> bool)) -> R,
+) -> R {
+    assert!(
+        !shared.is_bound_to_another_thread(),
+        "this current-thread runtime has tasks from spawn_local that belong to another thread: drive it there"
+    );
+    let seed = shared.threads.take_seed(0).expect(
+        "this current-thread runtime is being driven by another block_on: spawn the future with \
+         `Handle::spawn` and wait for the task's `outcome()` instead",
+    );
+    drive_with(shared, seed, body)
+}
+
+fn drive_with<R>(
+    shared: &Arc<Shared>,
+    seed: Seed,
+    body: impl FnOnce(&dyn Fn(&dyn Fn() -> bool)) -> R,
+) -> R {
+    let (result, seed) = Worker::enter(shared, seed, |worker| {
+        let result = body(&|is_over| run_worker(worker, is_over));
+        if shared.is_closed() {
+            // The runtime ended inside: what is left is marked to be dropped.
+            end_tasks_here(worker);
+        }
+        result
+    });
+    shared.threads.return_seed(seed);
+    result
+}
+
+fn run_worker(worker: &Worker, is_over: &dyn Fn() -> bool) {
+    match worker.shared().flavor {
+        Flavor::Deterministic { .. } => deterministic::run_until(worker, is_over),
+        Flavor::CurrentThread | Flavor::MultiThread => worker.run_until(is_over),
+    }
+}
+
+/// Marks every task that is not done; gives their number.
+fn kill_all(shared: &Shared) -> usize {
+    let mut n_left = 0;
+    shared.for_each_task(true, |task| {
+        let ptr = task.ptr();
+        if ptr.state().load().is_root() {
+            return;
+        }
+        n_left += 1;
+        if ptr.state().request_kill() == crate::task::state::Wake::Queue {
+            // SAFETY: the exchange made this thread the holder.
+            unsafe { crate::task::cell::queue(ptr) };
+        }
+    });
+    n_left
+}
+
+/// Ends all tasks of a runtime whose one worker is this thread.
+fn end_tasks_here(worker: &Worker) {
+    let shared = worker.shared();
+    // Each round ends what the one before has marked; a task that is dropped may queue callbacks.
+    while kill_all(shared) > 0 {
+        if worker.run_queued() == 0 {
+            // What is left is held by another thread's waker, which is about to queue it.
+            thread::yield_now();
+        }
+    }
+}
+
+/// What the end of a runtime has left behind.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    pub(crate) n_tasks: usize,
+    pub(crate) n_threads: usize,
+}
+
+/// Ends a runtime: no more tasks, all tasks dropped where they are, threads joined.
+///
+/// Waits for polls that are under way until `timeout` has passed; not at all if the caller is part of the
+/// runtime that ends.
+pub(crate) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> Left {
+    if shared.is_forked() {
+        // The threads are not there, and their locks may be held for ever: leave everything as it is.
+        #[expect(clippy::mem_forget, reason = "see above")]
+        std::mem::forget(Arc::clone(shared));
+        return Left::default();
+    }
+    let deadline = Instant::now().checked_add(timeout);
+    let inside = current::with_shared(|here| here.is_some_and(|here| std::ptr::eq(here, &**shared)));
+    shared.close();
+    // Ordering: pairs with the light fence in `spawn`: a spawner that did not see the closing is seen by the walk.
+    heavy_fence();
+    let mut left = Left { n_tasks: kill_all(shared), n_threads: 0 };
+    if shared.flavor != Flavor::MultiThread {
+        // If somebody drives it, possibly a caller of this function, that one will end the tasks.
+        if shared.is_bound_to_another_thread() {
+            // Tasks that are not `Send` can be dropped only there; here they can only be left.
+        } else if let Some(seed) = shared.threads.take_seed(0) {
+            drive_with(shared, seed, |_| ());
+            left.n_tasks = 0;
+        }
+    } else if !inside {
+        left.n_tasks = wait_for_tasks(shared, deadline);
+    }
+    shared.stop();
+    shared.watchdog.stop();
+    if !inside {
+        left.n_threads = join_threads(shared, deadline);
+    }
+    for waker in shared.driver.shutdown() {
+        waker::wake_reported(&**shared, waker);
+    }
+    let driven = shared.flavor != Flavor::MultiThread && !shared.threads.has_seed(0);
+    if left.n_tasks > 0 && (inside || driven) {
+        // They end on their own threads, which keep the runtime.
+        return Left::default();
+    }
+    if left.n_tasks > 0 {
+        // Cells that are not done point to the runtime.
+        #[expect(clippy::mem_forget, reason = "see above")]
+        std::mem::forget(Arc::clone(shared));
+    }
+    left
+}
+
+fn wait_for_tasks(shared: &Shared, deadline: Option<Instant>) -> usize {
+    let mut pause = Duration::from_micros(20);
+    loop {
+        let n_left = kill_all(shared);
+        if n_left == 0 || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return n_left;
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(WALK_PAUSE_MAX);
+    }
+}
+
+fn join_threads(shared: &Shared, deadline: Option<Instant>) -> usize {
+    shared.threads.wait_until(deadline, |state| state.n_running == 0);
+    let (n_running, handles) = {
+        let mut state = shared.threads.state.lock();
+        (state.n_running, std::mem::take(&mut state.handles))
+    };
+    for handle in handles {
+        if n_running == 0 || handle.is_finished() {
+            // A thread of the runtime that panicked has said so.
+            if let Err(payload) = handle.join() {
+                drop_quietly(payload);
+            }
+        }
+    }
+    n_running
+}
+
+/// Reports what a shutdown has left behind.
+pub(crate) fn report_left(shared: &Shared, left: &Left) {
+    if left.n_tasks == 0 && left.n_threads == 0 {
+        return;
+    }
+    let mut places: Vec<String> = Vec::new();
+    shared.for_each_task(false, |task| {
+        if places.len() < 8 {
+            places.push(format!("{task:?}"));
+        }
+    });
+    let Left { n_tasks, n_threads } = left;
+    crate::task::Schedule::report(
+        shared,
+        Problem::new(
+            Trouble::Shutdown,
+            format!("{n_threads} threads and {n_tasks} tasks did not end in time: {}", places.join(", ")),
+        ),
+    );
+}

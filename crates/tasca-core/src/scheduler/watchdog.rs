@@ -1,0 +1,257 @@
+//! The thread that looks after workers that do not come back from a poll.
+//!
+//! While any worker is awake it ticks once a millisecond. A worker whose poll has lasted a whole tick is *stuck*: its queue,
+//! its LIFO slot and its due timers are taken out of its core, its poller is looked into, and what comes of it goes to the
+//! injector. When every regular worker is stuck and work waits, a spare worker is started (or let off its leash).
+//! Workers that do come back are only asked to look around at their next boundary, so that even a
+//! sequence of long polls delays timers and sockets by no more than one of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::shared::{Flavor, Shared};
+use super::shutdown;
+use crate::poller::Events;
+use crate::primitive::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering};
+use crate::task::error::{Problem, Trouble};
+use crate::task::{Runnable, waker};
+
+const TICK: Duration = Duration::from_millis(1);
+/// Timers of a stuck worker that are fired at once.
+const FIRED_AT_ONCE_MAX: usize = 1024;
+/// With every worker stuck for so many ticks and work waiting, a spare one is called.
+const TICKS_UNTIL_SPARE: u32 = 10;
+/// With every worker parked for so many ticks, the watchdog sleeps too.
+const TICKS_UNTIL_SLEEP: u32 = 50;
+
+/// What the runtime knows of its watchdog.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    /// Set while the watchdog sleeps, or has not been started.
+    asleep: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// How many spare workers have been called.
+    n_spares: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    started: bool,
+    stop: bool,
+}
+
+impl Watchdog {
+    pub(crate) fn new() -> Self {
+        Self {
+            asleep: AtomicBool::new(true),
+            state: Mutex::new(State::default()),
+            changed: Condvar::new(),
+            n_spares: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn has_spares(&self) -> bool {
+        // Ordering: Relaxed; a hint.
+        self.n_spares.load(Ordering::Relaxed) > 0
+    }
+
+    /// Called by a worker that becomes active.
+    #[inline]
+    pub(crate) fn ensure_awake(&self, shared: &Arc<Shared>) {
+        // Ordering: Relaxed; the watchdog looks at all workers once more after it has set the flag, and a worker
+        // that is missed by both calls again after its next sleep.
+        if self.asleep.load(Ordering::Relaxed) {
+            self.wake(shared);
+        }
+    }
+
+    #[cold]
+    fn wake(&self, shared: &Arc<Shared>) {
+        if !matches!(shared.flavor, Flavor::MultiThread) {
+            return;
+        }
+        let mut state = self.state.lock();
+        if state.stop || !self.asleep.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        if state.started {
+            self.changed.notify_all();
+            return;
+        }
+        let kept = Arc::clone(shared);
+        let started = shutdown::start_thread(shared, "watchdog", move || {
+            Watch::new(kept).run();
+        });
+        match started {
+            Ok(()) => state.started = true,
+            Err(error) => {
+                drop(state);
+                // Everything works but rescue; the next worker that wakes up tries again.
+                self.asleep.store(true, Ordering::Relaxed);
+                shared.report_once(Problem::new(
+                    Trouble::Driver,
+                    format!("the watchdog thread cannot be started, blocked workers will hold up what waits behind them: {error}"),
+                ));
+            }
+        }
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self) {
+        self.state.lock().stop = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits one tick, or, with `sleep`, until a worker becomes active; `false` when it is time to end.
+    fn wait(&self, sleep: bool) -> bool {
+        let mut state = self.state.lock();
+        if sleep {
+            while !state.stop && self.asleep.load(Ordering::Relaxed) {
+                self.changed.wait(&mut state);
+            }
+        } else if !state.stop {
+            self.changed.wait_for(&mut state, TICK);
+        }
+        !state.stop
+    }
+}
+
+/// The watchdog's own memory.
+struct Watch {
+    shared: Arc<Shared>,
+    /// By worker: the poll it was in at the last tick, and since how many ticks.
+    seen: Vec<(u64, u32)>,
+    events: Events,
+    taken: Vec<Runnable>,
+    wakers: Vec<std::task::Waker>,
+    quiet_ticks: u32,
+    last_tick: Instant,
+}
+
+impl Watch {
+    fn new(shared: Arc<Shared>) -> Self {
+        let n = shared.workers.len();
+        Self {
+            seen: vec![(0, 0); n],
+            events: Events::new(),
+            taken: Vec::new(),
+            wakers: Vec::new(),
+            quiet_ticks: 0,
+            last_tick: Instant::now(),
+            shared,
+        }
+    }
+
+    fn run(mut self) {
+        let mut sleep = false;
+        while self.shared.watchdog.wait(sleep) {
+            // A tick that comes late by much says that this process did not run, not that polls are long.
+            let late = self.last_tick.elapsed() > TICK * 20;
+            self.last_tick = Instant::now();
+            if sleep || late {
+                self.forget();
+            }
+            sleep = false;
+            // Panic: foreign wakers are the only user code in a tick, and are guarded; this keeps a defect from ending it.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.tick())) {
+                self.shared.report_once(Problem::from_panic(Trouble::DropPanicked, payload));
+            }
+            if self.quiet_ticks > TICKS_UNTIL_SLEEP {
+                self.shared.watchdog.asleep.store(true, Ordering::Relaxed);
+                // One more look: a worker that woke up meanwhile may have seen the flag too late.
+                self.tick();
+                sleep = self.quiet_ticks > TICKS_UNTIL_SLEEP;
+                if !sleep {
+                    self.shared.watchdog.asleep.store(false, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        self.seen.iter_mut().for_each(|seen| *seen = (0, 0));
+        self.quiet_ticks = 0;
+    }
+
+    fn tick(&mut self) {
+        let n_known = self.shared.n_workers + self.shared.watchdog.n_spares.load(Ordering::Relaxed);
+        let mut n_stuck = 0;
+        let mut ticks_stuck_min = u32::MAX;
+        let mut any_active = false;
+        for worker in 0..n_known {
+            if self.shared.idle.is_parked(worker) {
+                self.seen[worker] = (0, 0);
+                ticks_stuck_min = 0;
+                continue;
+            }
+            any_active = true;
+            let count = self.shared.workers[worker].poll_count();
+            let (seen, ticks) = &mut self.seen[worker];
+            if count % 2 == 1 && *seen == count {
+                *ticks += 1;
+            } else {
+                (*seen, *ticks) = (count, 0);
+            }
+            let ticks = *ticks;
+            ticks_stuck_min = ticks_stuck_min.min(ticks);
+            self.shared.workers[worker].set_attention(true);
+            if ticks > 0 {
+                n_stuck += 1;
+                self.rescue(worker);
+            }
+        }
+        self.quiet_ticks = if any_active { 0 } else { self.quiet_ticks + 1 };
+        self.shared.idle.set_eligible(self.shared.n_workers + n_stuck.min(n_known - self.shared.n_workers));
+        if n_stuck == n_known && ticks_stuck_min >= TICKS_UNTIL_SPARE && self.shared.has_stealable_work() {
+            self.call_spare(n_known);
+        }
+    }
+
+    /// Takes over what waits behind a poll that does not end.
+    fn rescue(&mut self, worker: usize) {
+        let shared = &self.shared;
+        let remote = &shared.workers[worker];
+        let now_ns = shared.clock.now_ns();
+        let (taken, wakers) = (&mut self.taken, &mut self.wakers);
+        let visited = remote.core.try_visit(|core| {
+            core.queue.take_all(|task: &Runnable| task.home().is_some(), taken);
+            core.timers.pop_expired(now_ns, wakers, FIRED_AT_ONCE_MAX);
+        });
+        // A worker that was caught inside its core is not stuck; or it is, and the next tick comes.
+        let _ = visited;
+        let n_taken = taken.len();
+        for runnable in taken.drain(..) {
+            shared.injector.push(runnable);
+        }
+        for _ in 0..n_taken {
+            shared.wake_one();
+        }
+        if let Err(error) = shared.driver.visit(worker, &mut self.events, wakers) {
+            shared.report_driver_error(&error);
+        }
+        // Woken from a thread that is no worker, the tasks go to the injector.
+        for waker in wakers.drain(..) {
+            waker::wake_reported(&**shared, waker);
+        }
+    }
+
+    fn call_spare(&mut self, n_known: usize) {
+        if n_known >= self.shared.workers.len() {
+            return;
+        }
+        let Some(seed) = self.shared.threads.take_seed(n_known) else { return };
+        match shutdown::start_worker(&self.shared, seed) {
+            Ok(()) => {
+                self.shared.watchdog.n_spares.fetch_add(1, Ordering::Relaxed);
+            }
+            Err((seed, error)) => {
+                self.shared.threads.return_seed(seed);
+                self.shared.report_once(Problem::new(
+                    Trouble::Driver,
+                    format!("all workers are blocked and no spare one can be started: {error}"),
+                ));
+            }
+        }
+    }
+}

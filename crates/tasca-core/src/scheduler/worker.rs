@@ -1,0 +1,497 @@
+//! The run loop of one worker.
+//!
+//! A turn of the loop: take the next task, poll it, look around. Looking around (the *boundary*) is where everything
+//! happens that is not the task's own: sharing with the hungry, timers, sockets, the injector. It
+//! is a handful of loads most of the time; the clock is read only every so many polls.
+
+use std::cell::{Cell, RefCell};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::current::{self, Entered};
+use super::remote::{Core, Remote};
+use super::shared::{Flavor, Shared};
+use crate::idle::Unparked;
+use crate::poller::Events;
+use crate::primitive::{Arc, spin_loop};
+use crate::queue;
+use crate::slab;
+use crate::task::{After, Runnable, waker};
+
+/// A busy worker looks at timers, sockets and the injector about this often.
+const MAINTENANCE_NS: u64 = 50_000;
+/// The most polls between two looks at the clock.
+const POLLS_PER_LOOK_MAX: u32 = 256;
+/// Timers that are fired at once; the rest wait for the next look.
+const FIRED_AT_ONCE_MAX: usize = 256;
+/// The most tasks that are shared at once.
+const SHARED_AT_ONCE_MAX: usize = 32;
+/// Work is shared when what is queued takes this long: twice what waking a sleeping thread costs.
+const WORTH_WAKING_NS: u64 = 10_000;
+/// The same where somebody is awake and searching: about what two steals cost.
+const WORTH_SHARING_NS: u64 = 1_000;
+/// How long a searcher looks before it sleeps, if its searches have been paying off.
+const SPIN_ROUNDS: u32 = 400;
+/// The credit of a searcher: a search that paid off raises it, one in vain halves it.
+const SPIN_CREDIT_MAX: u8 = 16;
+/// Without credit, one search in so many is made all the same.
+const SPIN_PROBE: u32 = 16;
+
+/// What it takes to become a worker: made with the runtime, moved to the worker's thread.
+#[derive(Debug)]
+pub(crate) struct Seed {
+    pub(crate) index: usize,
+    pub(crate) queue: queue::Shared<Runnable>,
+}
+
+/// A worker, on its own thread. Nothing in here is seen by others; that is in [`Remote`].
+#[derive(Debug)]
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    remote: Arc<Remote>,
+    /// The stealable tier.
+    queue: queue::Shared<Runnable>,
+    /// Counted as searching.
+    searching: Cell<bool>,
+    /// Waking for timers and sockets: in order, not in front.
+    dispatching: Cell<bool>,
+    /// Everything is queued in order.
+    in_order: bool,
+    /// Polls, twice.
+    poll_count: Cell<u64>,
+    polls_until_look: Cell<u32>,
+    /// Between two looks at the clock.
+    polls_per_look: Cell<u32>,
+    last_look_ns: Cell<u64>,
+    /// Duration of a poll, as measured between the last two looks.
+    poll_ns: Cell<u64>,
+    spin_credit: Cell<u8>,
+    random: Cell<u32>,
+    numbers: RefCell<Numbers>,
+    events: RefCell<Events>,
+    wakers: RefCell<Vec<Waker>>,
+    batch: RefCell<Vec<Runnable>>,
+}
+
+/// The worker's stock of task numbers.
+#[derive(Debug)]
+struct Numbers {
+    stock: std::ops::Range<u64>,
+    next_block: u64,
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>, seed: Seed) -> Self {
+        let remote = Arc::clone(&shared.workers[seed.index]);
+        Self {
+            queue: seed.queue,
+            searching: Cell::new(false),
+            dispatching: Cell::new(false),
+            in_order: matches!(shared.flavor, Flavor::Deterministic { .. }),
+            poll_count: Cell::new(remote.poll_count() & !1),
+            polls_until_look: Cell::new(1),
+            polls_per_look: Cell::new(16),
+            last_look_ns: Cell::new(shared.clock.now_ns()),
+            poll_ns: Cell::new(1_000),
+            spin_credit: Cell::new(SPIN_CREDIT_MAX / 2),
+            random: Cell::new(0x9e37_79b9 ^ (remote.index as u32 + 1)),
+            numbers: RefCell::new(Numbers { stock: 0..0, next_block: 1 }),
+            events: RefCell::new(Events::new()),
+            wakers: RefCell::new(Vec::new()),
+            batch: RefCell::new(Vec::with_capacity(SHARED_AT_ONCE_MAX)),
+            shared,
+            remote,
+        }
+    }
+
+    /// Makes this thread a worker for as long as `body` lasts; gives the seed back.
+    pub(crate) fn enter<R>(
+        shared: &Arc<Shared>,
+        seed: Seed,
+        body: impl FnOnce(&Self) -> R,
+    ) -> (R, Seed) {
+        struct Attached;
+        impl Drop for Attached {
+            fn drop(&mut self) {
+                slab::detach();
+            }
+        }
+        slab::attach();
+        let _attached = Attached;
+        let worker = Self::new(Arc::clone(shared), seed);
+        let entered: Entered = current::enter(shared);
+        // SAFETY: `entered` is dropped first, and the worker is one of `shared`.
+        unsafe { entered.set_worker(&worker) };
+        let result = body(&worker);
+        drop(entered);
+        let Self { remote, queue, .. } = worker;
+        (result, Seed { index: remote.index, queue })
+    }
+
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    #[inline(always)]
+    pub(crate) fn index(&self) -> usize {
+        self.remote.index
+    }
+
+    #[inline(always)]
+    pub(crate) fn remote(&self) -> &Arc<Remote> {
+        &self.remote
+    }
+
+    /// Reaches into the worker's own core. No user code, no drop of a waker, no nested call inside.
+    #[inline(always)]
+    pub(crate) fn with_core<R>(&self, f: impl FnOnce(&mut Core) -> R) -> R {
+        // SAFETY: (1) a `Worker` is not `Sync`, and there is one for a core at a time: its seed is
+        // moved. (2) The callers are the few in `scheduler/`, none of which nests.
+        unsafe { self.remote.core.with_owner(f) }
+    }
+
+    /// A number for a new task.
+    #[inline(always)]
+    pub(crate) fn next_number(&self) -> u64 {
+        let mut numbers = self.numbers.borrow_mut();
+        if let Some(number) = numbers.stock.next() {
+            return number;
+        }
+        numbers.refill(&self.shared)
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_spawned(&self, runnable: Runnable) {
+        self.with_core(|core| {
+            if self.in_order {
+                core.queue.push_back(runnable);
+            } else {
+                core.queue.push_spawned(runnable);
+            }
+        });
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_woken(&self, runnable: Runnable) {
+        let in_order = self.in_order || self.dispatching.get();
+        self.with_core(|core| {
+            if in_order { core.queue.push_back(runnable) } else { core.queue.push_woken(runnable) }
+        });
+    }
+
+    /// Runs tasks until `is_over`, which is asked at every boundary, or the runtime stops.
+    pub(crate) fn run_until(&self, is_over: impl Fn() -> bool) {
+        while !is_over() {
+            match self.next_task() {
+                Some(runnable) => self.run(runnable),
+                // What was queued before the stop may have come after the look.
+                None if self.shared.is_stopped() => match self.next_task() {
+                    Some(runnable) => self.run(runnable),
+                    None => break,
+                },
+                None => self.park(),
+            }
+        }
+        self.stop_searching();
+    }
+
+    /// Runs what is queued now, and what that queues, until there is nothing; gives the number of polls.
+    pub(crate) fn run_queued(&self) -> usize {
+        let mut n_polls = 0;
+        loop {
+            self.take_inbox();
+            let Some(runnable) = self.pop_own().or_else(|| self.queue.pop()).or_else(|| self.take_injected())
+            else {
+                return n_polls;
+            };
+            self.run(runnable);
+            n_polls += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn run(&self, runnable: Runnable) {
+        let count = self.poll_count.get() + 1;
+        self.remote.note_poll(count);
+        match runnable.run() {
+            After::Gone => {}
+            After::Again(runnable) => self.with_core(|core| core.queue.push_back(runnable)),
+        }
+        self.poll_count.set(count + 1);
+        self.remote.note_poll(count + 1);
+    }
+
+    /// The boundary, then the next task of this worker's own, the shared ones, or another's.
+    #[inline(always)]
+    fn next_task(&self) -> Option<Runnable> {
+        let until_look = self.polls_until_look.get() - 1;
+        self.polls_until_look.set(until_look);
+        if until_look == 0 || self.remote.wants_attention() {
+            self.look_around();
+        }
+        let (runnable, n_left) = self.with_core(|core| (core.queue.pop(), core.queue.len()));
+        if runnable.is_some() {
+            if self.searching.get() {
+                self.end_search();
+            }
+            if n_left > 0 && self.shared.idle.is_hungry() {
+                self.consider_sharing(n_left);
+            }
+            return runnable;
+        }
+        self.find_elsewhere()
+    }
+
+    /// Gives some of the queue to those who have nothing, if that pays.
+    fn consider_sharing(&self, n_left: usize) {
+        let queued_ns = (n_left as u64 + 1).saturating_mul(self.poll_ns.get());
+        let worth = if self.shared.idle.has_searchers() { WORTH_SHARING_NS } else { WORTH_WAKING_NS };
+        if queued_ns >= worth {
+            self.share(n_left);
+        }
+    }
+
+    #[cold]
+    fn share(&self, n_left: usize) {
+        let count_max = SHARED_AT_ONCE_MAX.min(n_left);
+        let mut batch = self.batch.borrow_mut();
+        self.with_core(|core| {
+            core.queue.share(count_max, |task: &Runnable| task.home().is_some(), &mut batch);
+        });
+        if batch.is_empty() {
+            return;
+        }
+        for runnable in batch.drain(..) {
+            self.queue.push(runnable);
+        }
+        self.queue.publish_len();
+        self.shared.wake_one();
+    }
+
+    /// Reads the clock, and does what is due.
+    #[cold]
+    fn look_around(&self) {
+        let asked = self.remote.wants_attention();
+        let n_polls = u64::from(self.polls_per_look.get() - self.polls_until_look.get());
+        let now = self.shared.clock.now_ns();
+        let elapsed = now - self.last_look_ns.get();
+        if n_polls > 0 {
+            self.poll_ns.set((elapsed / n_polls).max(1));
+        }
+        let polls = (MAINTENANCE_NS / self.poll_ns.get()).clamp(1, u64::from(POLLS_PER_LOOK_MAX));
+        // Clamped to 256.
+        self.polls_per_look.set(polls as u32);
+        self.polls_until_look.set(polls as u32);
+        self.last_look_ns.set(now);
+        if asked {
+            self.remote.set_attention(false);
+        }
+        self.fire_timers(now);
+        self.turn_driver(Some(Duration::ZERO));
+        self.take_inbox();
+        if let Some(runnable) = self.take_injected() {
+            self.with_core(|core| core.queue.push_back(runnable));
+        }
+    }
+
+    /// Wakes whoever waits for a time that has come; `true` if anybody did.
+    fn fire_timers(&self, now_ns: u64) -> bool {
+        let mut wakers = self.wakers.take();
+        self.with_core(|core| {
+            core.timers.pop_expired(now_ns, &mut wakers, FIRED_AT_ONCE_MAX);
+        });
+        self.wake_all(wakers)
+    }
+
+    /// Hears what the system has to say about sockets, waiting for it at most `timeout`.
+    fn turn_driver(&self, timeout: Option<Duration>) -> bool {
+        let mut wakers = self.wakers.take();
+        let turned = {
+            let mut events = self.events.borrow_mut();
+            self.shared.driver.turn(self.index(), timeout, &mut events, &mut wakers)
+        };
+        if let Err(error) = turned {
+            // The descriptor is the runtime's own and the call is right: this is the end of the system's rope.
+            self.shared.report_driver_error(&error);
+        }
+        self.wake_all(wakers)
+    }
+
+    /// Wakes in the order given, and keeps the buffer for the next time.
+    fn wake_all(&self, mut wakers: Vec<Waker>) -> bool {
+        let any = !wakers.is_empty();
+        self.dispatching.set(true);
+        for waker in wakers.drain(..) {
+            waker::wake_reported(&*self.shared, waker);
+        }
+        self.dispatching.set(false);
+        // Panic: wakers that panic are reported inside, so the buffer always comes back.
+        self.wakers.replace(wakers);
+        any
+    }
+
+    fn take_inbox(&self) -> bool {
+        if self.remote.inbox.is_empty() {
+            return false;
+        }
+        let items = self.remote.inbox.take();
+        let any = !items.is_empty();
+        for runnable in items {
+            self.with_core(|core| core.queue.push_back(runnable));
+        }
+        any
+    }
+
+    fn take_injected(&self) -> Option<Runnable> {
+        if self.shared.injector.is_empty() { None } else { self.queue.take_from(&self.shared.injector) }
+    }
+
+    /// Out of work of its own: everything that may have some, in order of cost.
+    #[cold]
+    fn find_elsewhere(&self) -> Option<Runnable> {
+        let found = self.find_shared().or_else(|| self.search());
+        if found.is_some() {
+            self.end_search();
+        }
+        found
+    }
+
+    /// Ends a search that found something.
+    fn end_search(&self) {
+        if self.stop_searching() && self.shared.has_stealable_work() {
+            // Liveness: publishers may have relied on this searcher for more than it took.
+            self.shared.wake_one();
+        }
+    }
+
+    /// Looks where work can be for this worker without taking it from others.
+    fn find_shared(&self) -> Option<Runnable> {
+        if let Some(runnable) = self.queue.pop().or_else(|| self.take_injected()) {
+            return Some(runnable);
+        }
+        self.take_inbox();
+        if let Some(runnable) = self.pop_own() {
+            return Some(runnable);
+        }
+        self.fire_timers(self.shared.clock.now_ns());
+        self.turn_driver(Some(Duration::ZERO));
+        self.pop_own()
+    }
+
+    fn pop_own(&self) -> Option<Runnable> {
+        self.with_core(|core| core.queue.pop())
+    }
+
+    /// Ends being counted as searching; `true` if this was the last searcher.
+    fn stop_searching(&self) -> bool {
+        self.searching.replace(false) && self.shared.idle.stop_searching()
+    }
+
+    /// Tries to steal, for a while if that has been worth while.
+    fn search(&self) -> Option<Runnable> {
+        let n_workers = self.shared.n_workers;
+        if n_workers == 1 && self.index() == 0 && !self.shared.watchdog.has_spares() {
+            return None;
+        }
+        if !self.searching.get() {
+            if !self.shared.idle.start_searching((n_workers / 2).max(1)) {
+                return None;
+            }
+            self.searching.set(true);
+        }
+        let rounds = if self.may_spin() { SPIN_ROUNDS } else { 1 };
+        for _ in 0..rounds {
+            if let Some(runnable) = self.steal().or_else(|| self.take_injected()) {
+                self.spin_credit.set((self.spin_credit.get() + 4).min(SPIN_CREDIT_MAX));
+                return Some(runnable);
+            }
+            if !self.remote.inbox.is_empty() || self.shared.is_stopped() {
+                return None;
+            }
+            for _ in 0..8 {
+                spin_loop();
+            }
+        }
+        self.spin_credit.set(self.spin_credit.get() / 2);
+        None
+    }
+
+    fn may_spin(&self) -> bool {
+        self.shared.n_workers > 1
+            && (self.spin_credit.get() > 0 || self.next_random().is_multiple_of(SPIN_PROBE))
+    }
+
+    fn next_random(&self) -> u32 {
+        // xorshift32 (Marsaglia, 2003)
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.random.set(x);
+        x
+    }
+
+    fn steal(&self) -> Option<Runnable> {
+        let workers = &self.shared.workers;
+        let start = self.next_random() as usize % workers.len();
+        let (before, from) = workers.split_at(start);
+        from.iter()
+            .chain(before)
+            .filter(|victim| victim.index != self.index())
+            .find_map(|victim| self.queue.steal(&victim.thief))
+    }
+
+    /// Sleeps until there is something to do.
+    #[cold]
+    fn park(&self) {
+        let idle = &self.shared.idle;
+        idle.announce_park(self.index(), self.searching.replace(false));
+        if self.sees_work() {
+            self.retract();
+            return;
+        }
+        let deadline = self.with_core(|core| core.timers.next_deadline());
+        let timeout = deadline.map(|deadline| {
+            Duration::from_nanos(deadline.saturating_sub(self.shared.clock.now_ns()))
+        });
+        let mut wakers = self.wakers.take();
+        let turned = {
+            let mut events = self.events.borrow_mut();
+            self.shared.driver.turn(self.index(), timeout, &mut events, &mut wakers)
+        };
+        self.retract();
+        if let Err(error) = turned {
+            self.shared.report_driver_error(&error);
+        }
+        self.wake_all(wakers);
+        let now = self.shared.clock.now_ns();
+        self.last_look_ns.set(now);
+        self.polls_until_look.set(self.polls_per_look.get());
+        self.fire_timers(now);
+        self.shared.watchdog.ensure_awake(&self.shared);
+    }
+
+    /// The look between the announcement and the sleep: everything whose publisher may have counted on this worker.
+    fn sees_work(&self) -> bool {
+        !self.remote.inbox.is_empty()
+            || self.shared.is_stopped()
+            || self.shared.has_stealable_work()
+            || self.with_core(|core| core.queue.len()) > 0
+    }
+
+    fn retract(&self) {
+        if self.shared.idle.retract_park(self.index()) == Unparked::ByOther {
+            self.searching.set(true);
+        }
+    }
+}
+
+impl Numbers {
+    #[cold]
+    fn refill(&mut self, shared: &Shared) -> u64 {
+        self.stock = shared.take_numbers(self.next_block);
+        self.next_block *= 2;
+        self.stock.next().expect("a fresh block has numbers")
+    }
+}

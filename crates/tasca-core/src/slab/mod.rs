@@ -1,0 +1,234 @@
+//! Memory of task cells: taken and given back for a few nanoseconds, and enumerable.
+//!
+//! Cells of one size class are carved out of pages that are never given back and never change their class, so the memory
+//! of a cell is *type-stable*: its first word is a [`State`](crate::primitive::AtomicU64) for ever,
+//! zero while the cell is free. That makes the pages the registry of all tasks: a walker reads the
+//! first word of every cell and takes a reference, by compare-and-exchange, on those that live. A
+//! spawn pays nothing for being listed.
+//!
+//! A thread that runs tasks keeps free cells in a cache of its own; every other thread, and a cache that is
+//! empty or overfull, goes to the depot behind a lock, a batch at a time.
+//!
+//! Invariant: of a free cell only the first word (zero) and the second (the free list's link) have a meaning.
+
+mod class;
+
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+use crate::primitive::{AtomicU64, Mutex, Ordering, thread_local_const};
+
+pub(crate) use class::{CELL_ALIGN, Class};
+use class::{LARGE_ALIGN, N_CLASSES, SIZES};
+
+/// Alignment of a page of small cells.
+const CACHE_LINE: usize = 64;
+/// Bytes of a page, unless one cell needs more.
+const PAGE_BYTES: usize = 64 * 1024;
+/// A cache above this gives a batch back.
+const CACHE_MAX: u32 = 256;
+/// Cells that move between a cache and the depot at once.
+const BATCH: u32 = 64;
+
+/// The first two words of a cell.
+#[repr(C)]
+struct FreeCell {
+    /// Zero while the cell is free.
+    state: AtomicU64,
+    /// The next free cell of the same list. Meaningful only while the cell is in a list.
+    next: *mut FreeCell,
+}
+
+/// A list of free cells of one class.
+#[derive(Debug)]
+struct FreeList {
+    head: Cell<*mut FreeCell>,
+    len: Cell<u32>,
+}
+
+impl FreeList {
+    const EMPTY: Self = Self { head: Cell::new(ptr::null_mut()), len: Cell::new(0) };
+
+    #[inline(always)]
+    fn pop(&self) -> Option<NonNull<FreeCell>> {
+        let cell = NonNull::new(self.head.get())?;
+        // SAFETY: cells in a list are free, and this list is the only one that holds `cell`.
+        let next = unsafe { (*cell.as_ptr()).next };
+        self.head.set(next);
+        self.len.set(self.len.get() - 1);
+        Some(cell)
+    }
+
+    /// # Safety
+    ///
+    /// `cell` is free, of this list's class, and in no list.
+    #[inline(always)]
+    unsafe fn push(&self, cell: NonNull<FreeCell>) {
+        // SAFETY: the caller owns the free cell; the link has no other reader.
+        unsafe { (*cell.as_ptr()).next = self.head.get() };
+        self.head.set(cell.as_ptr());
+        self.len.set(self.len.get() + 1);
+    }
+}
+
+/// What the threads share: free cells by class, and every page there is.
+struct Depot {
+    free: [FreeList; N_CLASSES],
+    pages: Vec<Page>,
+}
+
+#[derive(Clone, Copy)]
+struct Page {
+    start: NonNull<u8>,
+    class: Class,
+}
+
+// SAFETY: the lists and pages are only reached under the depot's lock, and the cells in the lists belong to nobody.
+unsafe impl Send for Depot {}
+
+static DEPOT: Mutex<Depot> =
+    Mutex::new(Depot { free: [FreeList::EMPTY; N_CLASSES], pages: Vec::new() });
+
+/// A thread's own free cells.
+struct Cache {
+    /// Whether this thread keeps cells at all: it will call [`detach`] before it ends.
+    attached: Cell<u32>,
+    free: [FreeList; N_CLASSES],
+}
+
+thread_local_const! {
+    static CACHE: Cache = Cache { attached: Cell::new(0), free: [FreeList::EMPTY; N_CLASSES] }
+}
+
+/// Lets this thread keep free cells, until the matching [`detach`].
+pub(crate) fn attach() {
+    CACHE.with(|cache| cache.attached.set(cache.attached.get() + 1));
+}
+
+/// Ends what [`attach`] began; the last one gives the kept cells back.
+pub(crate) fn detach() {
+    CACHE.with(|cache| {
+        cache.attached.set(cache.attached.get() - 1);
+        if cache.attached.get() == 0 {
+            let depot = DEPOT.lock();
+            for (mine, shared) in cache.free.iter().zip(&depot.free) {
+                move_cells(mine, shared, u32::MAX);
+            }
+        }
+    });
+}
+
+fn move_cells(from: &FreeList, to: &FreeList, count_max: u32) {
+    for _ in 0..count_max {
+        let Some(cell) = from.pop() else { return };
+        // SAFETY: `cell` has just left a list of the same class.
+        unsafe { to.push(cell) };
+    }
+}
+
+/// Gives memory for one cell. Its first word is zero; the caller stores a state there last.
+#[inline(always)]
+pub(crate) fn allocate(class: Class) -> NonNull<u8> {
+    CACHE.with(|cache| match cache.free[class.index()].pop() {
+        Some(cell) => cell.cast(),
+        None => refill(cache, class),
+    })
+}
+
+#[cold]
+fn refill(cache: &Cache, class: Class) -> NonNull<u8> {
+    let mut depot = DEPOT.lock();
+    if depot.free[class.index()].len.get() == 0 {
+        depot.add_page(class);
+    }
+    let shared = &depot.free[class.index()];
+    if cache.attached.get() > 0 {
+        move_cells(shared, &cache.free[class.index()], BATCH - 1);
+    }
+    let cell = shared.pop().or_else(|| cache.free[class.index()].pop());
+    cell.expect("a page has cells").cast()
+}
+
+/// Takes the memory of a cell back.
+///
+/// # Safety
+///
+/// `cell` came from [`allocate`] with this class, nobody uses it any more, and nothing but its
+/// memory is left.
+#[inline(always)]
+pub(crate) unsafe fn free(cell: NonNull<u8>, class: Class) {
+    let cell: NonNull<FreeCell> = cell.cast();
+    // SAFETY: every cell begins with the state word.
+    let state = unsafe { &(*cell.as_ptr()).state };
+    // Ordering: Relaxed; a walker that still sees the old word finds COMPLETE in it and turns away,
+    // and the next owner's Release store of a new state publishes the new contents.
+    state.store(0, Ordering::Relaxed);
+    CACHE.with(|cache| {
+        if cache.attached.get() == 0 {
+            let depot = DEPOT.lock();
+            // SAFETY: the caller gives the cell up.
+            unsafe { depot.free[class.index()].push(cell) };
+            return;
+        }
+        let mine = &cache.free[class.index()];
+        // SAFETY: the caller gives the cell up.
+        unsafe { mine.push(cell) };
+        if mine.len.get() > CACHE_MAX {
+            trim(mine, class);
+        }
+    });
+}
+
+#[cold]
+fn trim(mine: &FreeList, class: Class) {
+    let depot = DEPOT.lock();
+    move_cells(mine, &depot.free[class.index()], BATCH * 2);
+}
+
+impl Depot {
+    fn add_page(&mut self, class: Class) {
+        let bytes = SIZES[class.index()].max(PAGE_BYTES);
+        let align = if class.is_large() { LARGE_ALIGN } else { CACHE_LINE };
+        let layout = Layout::from_size_align(bytes, align).expect("a valid page layout");
+        // SAFETY: the layout has a size.
+        let start = unsafe { alloc_zeroed(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        let page = Page { start, class };
+        for cell in page.cells() {
+            // SAFETY: the cells of a fresh page are zero, hence free, and in no list yet.
+            unsafe { self.free[class.index()].push(cell) };
+        }
+        self.pages.push(page);
+    }
+}
+
+impl Page {
+    fn cells(self) -> impl Iterator<Item = NonNull<FreeCell>> {
+        let cell_bytes = SIZES[self.class.index()];
+        let n_cells = (PAGE_BYTES / cell_bytes).max(1);
+        // Last first: a list that is filled in this order gives cells out by rising address.
+        (0..n_cells).rev().map(move |index| {
+            // SAFETY: the offset lies inside the page.
+            let cell = unsafe { self.start.add(index * cell_bytes) };
+            cell.cast()
+        })
+    }
+}
+
+/// Calls `visit` with every cell there is, free ones included: a pointer to its state word.
+///
+/// The depot is locked meanwhile only to read the list of pages; cells come and go during the walk.
+pub(crate) fn for_each_cell(mut visit: impl FnMut(NonNull<AtomicU64>)) {
+    let pages = DEPOT.lock().pages.clone();
+    for page in pages {
+        for cell in page.cells() {
+            visit(cell.cast());
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn n_pages() -> usize {
+    DEPOT.lock().pages.len()
+}

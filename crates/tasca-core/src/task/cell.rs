@@ -1,0 +1,486 @@
+//! The typed cell: where the future lives, then the output; how it is polled and how it ends.
+
+use std::any::type_name;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit, needs_drop, offset_of};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
+use std::ptr::{self, NonNull};
+use std::task::{Context, Poll};
+
+use super::cancel;
+use super::context::ContextCell;
+use super::current;
+use super::error::{Problem, TaskError, Trouble, drop_quietly};
+use super::ext::{Ext, Waiter, WaiterKind};
+use super::handle::TaskRef;
+use super::header::{Header, TaskPtr, VTable};
+use super::schedule::Schedule;
+use super::state::{End, Kind, Snapshot, State};
+use super::waker;
+use crate::primitive::{AtomicPtr, UnsafeCell};
+use crate::slab::{self, CELL_ALIGN, Class};
+
+/// A task's memory. The header must come first: a pointer to the one is a pointer to the other.
+#[repr(C)]
+struct Cell<F: Future> {
+    header: Header,
+    body: Body<F>,
+}
+
+/// The future until the task completes, the output from then on.
+#[repr(C)]
+union Body<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<Result<F::Output, TaskError>>,
+}
+
+/// What a new task is made of, besides its future.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    pub(crate) kind: Kind,
+    pub(crate) home: Option<usize>,
+    pub(crate) id: u64,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) scheduler: NonNull<dyn Schedule>,
+    pub(crate) ext: Option<Box<Ext>>,
+}
+
+/// Makes a cell. It belongs to the caller as its holder, and has two references: the runtime's and the handle's.
+///
+/// # Safety
+///
+/// 1. `birth.scheduler` stays valid until the task is COMPLETE.
+/// 2. The future is polled and dropped only where its type allows: if it is not `Send`, `birth.home`
+///    keeps it on this thread. If it is not `'static`, the caller sees to it that the task
+///    completes, and the output is taken, before anything borrowed ends.
+#[inline(always)]
+pub(crate) unsafe fn new<F: Future>(future: F, birth: Birth) -> TaskPtr {
+    if size_of::<F>() <= FUTURE_BYTES_MAX && align_of::<F>() <= CELL_ALIGN {
+        // SAFETY: passed on.
+        unsafe { new_in_place(future, birth) }
+    } else {
+        // SAFETY: passed on; a box is as sendable as what is in it.
+        unsafe { Typed::<Pin<Box<F>>, F>::make(Box::pin(future), birth) }
+    }
+}
+
+/// As [`new`], with the future in the cell whatever its size.
+///
+/// # Safety
+///
+/// As for [`new`].
+#[inline(always)]
+pub(super) unsafe fn new_in_place<F: Future>(future: F, birth: Birth) -> TaskPtr {
+    // SAFETY: passed on.
+    unsafe { Typed::<F, F>::make(future, birth) }
+}
+
+/// A future above this is put behind a pointer of its own.
+const FUTURE_BYTES_MAX: usize = 2048;
+
+/// The functions of a cell with future `F`, which people know as `N`.
+struct Typed<F, N>(PhantomData<(F, N)>);
+
+impl<F: Future, N> Typed<F, N> {
+    const CLASS: Class = Class::for_layout(size_of::<Cell<F>>(), align_of::<Cell<F>>());
+
+    const VTABLE: &'static VTable = &VTable {
+        poll: Self::poll,
+        fail: Self::fail,
+        failure: Self::failure,
+        drop_output: Self::drop_output,
+        free: Self::free,
+        output_offset: offset_of!(Cell<F>, body),
+        type_name: type_name::<N>,
+    };
+
+    /// # Safety
+    ///
+    /// As for [`new`].
+    #[inline(always)]
+    unsafe fn make(future: F, birth: Birth) -> TaskPtr {
+        let memory = slab::allocate(Self::CLASS);
+        let cell: NonNull<Cell<F>> = memory.cast();
+        let ext = birth.ext.map_or(ptr::null_mut(), Box::into_raw);
+        let header = cell.as_ptr();
+        // The state word is written last and by itself: walkers may look at it all the time.
+        // SAFETY: (all writes below) the class is large and aligned enough for the cell, and the
+        // memory belongs to this function; walkers touch only the state word.
+        unsafe { (&raw mut (*header).header.vtable).write(Self::VTABLE) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).header.waiter).write(UnsafeCell::new(MaybeUninit::uninit())) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).header.waits_for).write(UnsafeCell::new(None)) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).header.ext).write(AtomicPtr::new(ext)) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).header.id).write(birth.id) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).header.location).write(birth.location) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).header.scheduler).write(birth.scheduler) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).body.future).write(ManuallyDrop::new(future)) };
+        // SAFETY: a cell begins with its header, whose fields are all written but the state, which
+        // is an atomic that is valid from the start (zero).
+        let task = unsafe { TaskPtr::new(cell.cast()) };
+        task.state().publish(State::initial(birth.kind, birth.home));
+        task
+    }
+
+    fn body(task: TaskPtr) -> NonNull<Body<F>> {
+        task.body()
+    }
+
+    unsafe fn poll(task: TaskPtr, cx: &mut Context<'_>) -> Poll<()> {
+        let body = Self::body(task).as_ptr();
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: the caller is the holder and the cell has its future, which is dropped in place: it is pinned.
+            let future = unsafe { Pin::new_unchecked(&mut *(*body).future) };
+            future.poll(cx)
+        }));
+        let output = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            // SAFETY: the future is there, and is not used again.
+            Ok(Poll::Ready(value)) => match unsafe { Self::drop_future(task) } {
+                Ok(()) => Ok(value),
+                Err(error) => {
+                    drop_quietly(value);
+                    Err(error)
+                }
+            },
+            // Panic: the future is in whatever state its own unwinding left; it is only dropped.
+            Err(payload) => {
+                // SAFETY: as above. A second panic is less telling than the first.
+                drop(unsafe { Self::drop_future(task) });
+                Err(panicked(task, payload))
+            }
+        };
+        // SAFETY: the future is gone and the memory is the holder's.
+        unsafe { (&raw mut (*body).output).write(ManuallyDrop::new(output)) };
+        Poll::Ready(())
+    }
+
+    /// Drops the future in place.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the holder, the future is there and is not used again.
+    #[inline(always)]
+    unsafe fn drop_future(task: TaskPtr) -> Result<(), TaskError> {
+        if !needs_drop::<F>() {
+            return Ok(());
+        }
+        let body = Self::body(task).as_ptr();
+        catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: the caller's promise.
+            unsafe { ManuallyDrop::drop(&mut (*body).future) }
+        }))
+        .map_err(|payload| panicked(task, payload))
+    }
+
+    unsafe fn fail(task: TaskPtr, error: TaskError, has_output: bool) {
+        let body = Self::body(task).as_ptr();
+        let dropped = if has_output {
+            // SAFETY: the caller's promise: the output is there.
+            unsafe { Self::drop_output(task) };
+            Ok(())
+        } else {
+            // SAFETY: the caller's promise: the future is there.
+            unsafe { Self::drop_future(task) }
+        };
+        // A panic of the clean-up replaces the cancellation, as any error does (rule C13).
+        let output = Err(dropped.err().unwrap_or(error));
+        // SAFETY: what was there is gone and the memory is the holder's.
+        unsafe { (&raw mut (*body).output).write(ManuallyDrop::new(output)) };
+    }
+
+    unsafe fn failure(task: TaskPtr) -> Option<NonNull<TaskError>> {
+        let body = Self::body(task).as_ptr();
+        // SAFETY: the caller's promise: the output is there and stays.
+        let output = unsafe { &(*body).output };
+        output.as_ref().err().map(NonNull::from)
+    }
+
+    unsafe fn drop_output(task: TaskPtr) {
+        let body = Self::body(task).as_ptr();
+        // SAFETY: the caller's promise: the output is there and the caller's.
+        drop_quietly(unsafe { ManuallyDrop::take(&mut (*body).output) });
+    }
+
+    unsafe fn free(task: TaskPtr) {
+        let memory = NonNull::new(task.as_raw().cast_mut()).expect("not null").cast();
+        // SAFETY: the memory came from `make` with this class; the caller gives it up.
+        unsafe { slab::free(memory, Self::CLASS) };
+    }
+}
+
+#[cold]
+fn panicked(task: TaskPtr, payload: Box<dyn std::any::Any + Send>) -> TaskError {
+    // SAFETY: a panic is recorded before the task is COMPLETE, so the scheduler is there.
+    let reporter = unsafe { task.header().scheduler.as_ref() }.reporter();
+    TaskError::panicked(task.task_name(), payload, Some(reporter))
+}
+
+/// The right, and the duty, to poll a task once: there is one at most for any task.
+#[derive(Debug)]
+#[must_use = "a task whose runnable is lost never runs again"]
+pub(crate) struct Runnable(TaskPtr);
+
+/// What a runnable has become.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum After {
+    /// Suspended or done.
+    Gone,
+    /// To be queued again, behind the others.
+    Again(Runnable),
+}
+
+impl Runnable {
+    /// # Safety
+    ///
+    /// The caller is the holder of `task`, and no longer after the call.
+    #[inline(always)]
+    pub(crate) unsafe fn new(task: TaskPtr) -> Self {
+        Self(task)
+    }
+
+    #[inline(always)]
+    pub(crate) fn into_raw(self) -> *mut () {
+        self.0.as_raw().cast_mut().cast()
+    }
+
+    /// # Safety
+    ///
+    /// `raw` came from [`Runnable::into_raw`], and is used once.
+    #[inline(always)]
+    pub(crate) unsafe fn from_raw(raw: *mut ()) -> Self {
+        let header = NonNull::new(raw.cast()).expect("a runnable is not null");
+        // SAFETY: a runnable's task is not done, hence alive.
+        Self(unsafe { TaskPtr::new(header) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn task(&self) -> TaskPtr {
+        self.0
+    }
+
+    /// The place the task is bound to.
+    #[inline(always)]
+    pub(crate) fn home(&self) -> Option<usize> {
+        self.0.state().load().home()
+    }
+
+    /// Polls the task once.
+    #[inline(always)]
+    pub(crate) fn run(self) -> After {
+        let task = self.0;
+        let state = task.state().start_poll();
+        if state.has_kill() || (state.has_cancel() && !state.is_started()) {
+            return end_unpolled(task);
+        }
+        task.header().waits_for.with_mut(|slot| {
+            // SAFETY: a runnable is the holder.
+            unsafe { *slot = None };
+        });
+        let current_task = if state.is_callback() { ptr::null() } else { task.as_raw() };
+        let waker = waker::borrowed(task);
+        let mut cx = Context::from_waker(&waker);
+        current::with(|current| {
+            let outer = current.enter(current_task, state.has_cancel(), context_of(task));
+            // SAFETY: a runnable is the holder, and a task that is not done has its future.
+            let polled = unsafe { (task.header().vtable.poll)(task, &mut cx) };
+            let after = match polled {
+                Poll::Ready(()) => {
+                    current.leave(&outer);
+                    complete(task);
+                    return After::Gone;
+                }
+                Poll::Pending if current.delivering() => deliver_at_root(task),
+                Poll::Pending if current.is_self_woken() => {
+                    if !state.is_started() {
+                        task.state().set_started();
+                    }
+                    After::Again(Self(task))
+                }
+                // SAFETY: still the holder.
+                Poll::Pending if unsafe { cancel::suspend(task) } => After::Again(Self(task)),
+                Poll::Pending => After::Gone,
+            };
+            current.leave(&outer);
+            after
+        })
+    }
+}
+
+/// The context of context variables that the task runs in.
+#[inline(always)]
+fn context_of(task: TaskPtr) -> *const ContextCell {
+    task.ext().and_then(Ext::context).map_or(ptr::null(), super::Context::as_ptr)
+}
+
+/// A cancellation went through all scopes: the future is dropped, and the task ends with it.
+#[cold]
+fn deliver_at_root(task: TaskPtr) -> After {
+    match cancel::take_delivery(task) {
+        Some(message) => {
+            let error = cancel::cancelled(task, message);
+            // SAFETY: the caller is the holder, and the future is there.
+            unsafe { (task.header().vtable.fail)(task, error, false) };
+            complete(task);
+            After::Gone
+        }
+        // The request was taken back during the poll; the leaves that stood back are polled again.
+        None => After::Again(Runnable(task)),
+    }
+}
+
+/// Ends a task without polling it: cancelled before it began, or its runtime is going away.
+#[cold]
+fn end_unpolled(task: TaskPtr) -> After {
+    current::with(|current| {
+        let outer = current.enter(task.as_raw(), false, context_of(task));
+        let message = cancel::take_request(task);
+        let error = cancel::cancelled(task, message);
+        // SAFETY: the caller has the runnable, so it is the holder, and the future is there.
+        unsafe { (task.header().vtable.fail)(task, error, false) };
+        current.leave(&outer);
+    });
+    complete(task);
+    After::Gone
+}
+
+/// Ends a task whose output is in place.
+pub(super) fn complete(task: TaskPtr) {
+    // SAFETY: the output is in place and the caller is the holder.
+    let end = match unsafe { failure(task) } {
+        None => End::Value,
+        Some(error) if error.is_cancelled() => End::Cancelled,
+        Some(_) => End::Panicked,
+    };
+    let before = task.state().complete(end).unwrap_or_else(|()| overtaken(task));
+    if !State::completes_without_duties(before) {
+        finish(task, before);
+    }
+}
+
+/// The failure in a task's output.
+///
+/// # Safety
+///
+/// The output is in place and stays for as long as the reference is used.
+#[inline(always)]
+unsafe fn failure<'a>(task: TaskPtr) -> Option<&'a TaskError> {
+    // SAFETY: the caller's promise.
+    let error = unsafe { (task.header().vtable.failure)(task) }?;
+    // SAFETY: as above.
+    Some(unsafe { error.as_ref() })
+}
+
+/// The task was asked to stop before it was done, and never suspended again: cancelled after all (rule C7).
+#[cold]
+fn overtaken(task: TaskPtr) -> Snapshot {
+    let error = cancel::cancelled(task, cancel::take_request(task));
+    // SAFETY: the output is in place and the caller is the holder.
+    unsafe { (task.header().vtable.fail)(task, error, true) };
+    task.state().complete(End::Cancelled).expect("a failure overtakes requests")
+}
+
+/// Tells everybody that the task is done, and gives the runtime's reference up.
+fn finish(task: TaskPtr, before: Snapshot) {
+    if before.is_listed() {
+        notify_listed(task, before);
+    } else if before.has_waiter() {
+        wake_slot(task);
+    }
+    if !before.has_handle() {
+        // SAFETY: without a handle the output is the completer's.
+        unsafe { drop_detached_output(task, before.is_observed()) };
+    }
+    // SAFETY: the runtime's reference, which is not used again.
+    unsafe { task.release() };
+}
+
+/// Drops an output that nobody will see; reports it if it is a panic.
+///
+/// # Safety
+///
+/// The task is done and the output is the caller's.
+pub(super) unsafe fn drop_detached_output(task: TaskPtr, observed: bool) {
+    // SAFETY: the output is there and the caller's.
+    let failure = unsafe { failure(task) };
+    if let Some(error) = failure
+        && error.is_panic()
+        && !observed
+    {
+        error.report_unobserved();
+    }
+    // SAFETY: as above.
+    unsafe { (task.header().vtable.drop_output)(task) };
+}
+
+/// Wakes whoever waits in the header's slot.
+#[inline(always)]
+fn wake_slot(task: TaskPtr) {
+    // SAFETY: the task is COMPLETE with WAITER set, so the waker is there, and the completer's.
+    let waker = task.header().waiter.with_mut(|slot| unsafe { (*slot).assume_init_read() });
+    waker::wake_quietly(task, waker);
+}
+
+/// Wakes and calls everybody in the order in which they registered.
+#[cold]
+fn notify_listed(task: TaskPtr, before: Snapshot) {
+    let ext = task.ext().expect("listed waiters have a side block");
+    let (waiters, before_slot) = {
+        let mut shared = ext.shared.lock();
+        (std::mem::take(&mut shared.waiters), shared.before_slot)
+    };
+    // SAFETY: the thread that completes a task keeps its scheduler alive.
+    let scheduler = unsafe { task.header().scheduler.as_ref() };
+    let mut batch: Vec<(super::DoneCallback, TaskRef)> = Vec::new();
+    let mut slot = before.has_waiter();
+    for (index, Waiter { what, .. }) in waiters.into_iter().enumerate() {
+        if slot && index == before_slot {
+            wake_slot(task);
+            slot = false;
+        }
+        match what {
+            WaiterKind::Wake(waker) => waker::wake_quietly(task, waker),
+            WaiterKind::Call(callback) if scheduler.separates_callbacks() => {
+                let task = TaskRef::from_ptr(task);
+                scheduler.call_soon(Box::new(move || callback.run(task)));
+            }
+            WaiterKind::Call(callback) => batch.push((callback, TaskRef::from_ptr(task))),
+        }
+    }
+    if slot {
+        wake_slot(task);
+    }
+    if !batch.is_empty() {
+        let reporter = scheduler.reporter();
+        // One step for all of them: the callbacks of one future run one after the other (rule M1).
+        scheduler.call_soon(Box::new(move || {
+            for (callback, task) in batch {
+                let ran = catch_unwind(AssertUnwindSafe(|| callback.run(task)));
+                if let Err(payload) = ran {
+                    reporter(Problem::from_panic(Trouble::CallbackPanicked, payload));
+                }
+            }
+        }));
+    }
+}
+
+/// Queues a task with its scheduler.
+///
+/// # Safety
+///
+/// The caller is the holder, and no longer after the call.
+#[inline(always)]
+pub(crate) unsafe fn queue(task: TaskPtr) {
+    // SAFETY: a task that is held is not done, so its scheduler is there.
+    let scheduler = unsafe { task.header().scheduler.as_ref() };
+    // SAFETY: the caller is the holder.
+    scheduler.schedule(unsafe { Runnable::new(task) });
+}

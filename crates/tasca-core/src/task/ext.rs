@@ -1,0 +1,147 @@
+//! The side block of a cell: what only some tasks need, made when the first need arises.
+
+use std::collections::VecDeque;
+use std::ptr;
+use std::sync::OnceLock;
+use std::task::Waker;
+
+use super::cancel::Raised;
+use super::context::Context;
+use super::error::{CancelMessage, Name, TaskName};
+use super::header::TaskPtr;
+use crate::primitive::{Mutex, Ordering};
+
+/// Waiters beyond the one in the header, callbacks, name, requests, context.
+#[derive(Debug)]
+pub(crate) struct Ext {
+    /// The context the task runs in: given at the spawn, or made when it first sets a variable.
+    context: OnceLock<Context>,
+    pub(crate) shared: Mutex<Shared>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) name: Option<std::sync::Arc<str>>,
+    /// How often somebody asked for cancellation and has not taken it back.
+    pub(crate) cancelling: usize,
+    /// The request that waits for delivery.
+    pub(crate) request: Option<Request>,
+    /// A cancellation that a leaf of the running poll has raised by itself.
+    pub(crate) raised: Option<Raised>,
+    pub(crate) waiters: VecDeque<Waiter>,
+    next_id: u64,
+    /// How many of `waiters` come before the waker in the header's slot.
+    pub(crate) before_slot: usize,
+}
+
+/// A cancel request that has not been delivered.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) message: Option<CancelMessage>,
+    /// What the task waited for took it: it arrives whatever happens (rules C3, C18). A request that is merely
+    /// noted is replaced by a later one, and forgotten when the count falls to zero (C10, C17).
+    pub(crate) accepted: bool,
+}
+
+/// Somebody who wants to know that the task is done, in the order of registration.
+pub(crate) struct Waiter {
+    pub(crate) id: u64,
+    pub(crate) what: WaiterKind,
+}
+
+pub(crate) enum WaiterKind {
+    Wake(Waker),
+    Call(super::DoneCallback),
+}
+
+impl std::fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match &self.what {
+            WaiterKind::Wake(_) => "wake",
+            WaiterKind::Call(_) => "call",
+        };
+        write!(f, "{kind} {}", self.id)
+    }
+}
+
+impl Ext {
+    pub(crate) fn new(context: Option<Context>, name: Option<std::sync::Arc<str>>) -> Box<Self> {
+        let context = context.map_or_else(OnceLock::new, OnceLock::from);
+        Box::new(Self { context, shared: Mutex::new(Shared { name, ..Shared::default() }) })
+    }
+
+    pub(crate) fn context(&self) -> Option<&Context> {
+        self.context.get()
+    }
+
+    /// Gives the task a context if it has none; gives the one it has.
+    pub(crate) fn adopt_context(&self, context: Context) -> Context {
+        self.context.get_or_init(|| context).clone()
+    }
+}
+
+impl Shared {
+    pub(crate) fn next_waiter_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Takes a waiter out again; the caller drops it after it has released the lock.
+    pub(crate) fn remove_waiter(&mut self, id: u64) -> Option<Waiter> {
+        let index = self.waiters.iter().position(|waiter| waiter.id == id)?;
+        if index < self.before_slot {
+            self.before_slot -= 1;
+        }
+        self.waiters.remove(index)
+    }
+}
+
+impl TaskPtr {
+    /// The side block, if there is one.
+    #[inline(always)]
+    pub(crate) fn ext(&self) -> Option<&Ext> {
+        // Ordering: Acquire pairs with the exchange in `ext_or_new`.
+        let ext = self.header().ext.load(Ordering::Acquire);
+        // SAFETY: a side block stays as long as its cell.
+        unsafe { ext.as_ref() }
+    }
+
+    /// The side block, made if need be.
+    pub(crate) fn ext_or_new(&self) -> &Ext {
+        if let Some(ext) = self.ext() {
+            return ext;
+        }
+        let new = Box::into_raw(Ext::new(None, None));
+        // Ordering: AcqRel: the block's contents go with the pointer; the loser sees the winner's.
+        let result = self.header().ext.compare_exchange(
+            ptr::null_mut(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        match result {
+            // SAFETY: just made, and from now on the cell's.
+            Ok(_) => unsafe { &*new },
+            Err(theirs) => {
+                // SAFETY: nobody else has seen the loser's block.
+                drop(unsafe { Box::from_raw(new) });
+                // SAFETY: a side block stays as long as its cell.
+                unsafe { &*theirs }
+            }
+        }
+    }
+
+    pub(crate) fn name(&self) -> Name {
+        let given = self.ext().and_then(|ext| ext.shared.lock().name.clone());
+        given.map_or_else(|| Name::Default(self.number()), Name::Given)
+    }
+
+    /// The number in the task's default name.
+    pub(crate) fn number(&self) -> u64 {
+        self.header().id & super::NUMBER_MASK
+    }
+
+    pub(crate) fn task_name(&self) -> TaskName {
+        TaskName { name: self.name(), location: self.header().location }
+    }
+}

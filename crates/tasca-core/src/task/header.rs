@@ -1,0 +1,149 @@
+//! The part of a cell that is the same for every task, and the pointer to it.
+
+use std::mem::MaybeUninit;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::task::Waker;
+
+use super::cancel::CancelTarget;
+use super::ext::Ext;
+use super::schedule::Schedule;
+use super::state::State;
+use crate::primitive::{AtomicPtr, UnsafeCell};
+
+/// What a cell can do, by the type of its future.
+pub(crate) struct VTable {
+    /// Polls the future; if it is ready, drops it and puts the output in place.
+    ///
+    /// Duties: the caller is the holder, and the cell has its future.
+    pub(crate) poll: unsafe fn(TaskPtr, &mut std::task::Context<'_>) -> std::task::Poll<()>,
+    /// Replaces the future (or, with `true`, the output) by a failure.
+    ///
+    /// Duties: the caller is the holder, and the cell has what it says.
+    pub(crate) fail: unsafe fn(TaskPtr, super::error::TaskError, bool),
+    /// Looks at the failure in the output.
+    ///
+    /// Duties: the output is in place and nobody moves it meanwhile.
+    pub(crate) failure: unsafe fn(TaskPtr) -> Option<NonNull<super::error::TaskError>>,
+    /// Drops the output. Duties: the output is in place and the caller's.
+    pub(crate) drop_output: unsafe fn(TaskPtr),
+    /// Gives the memory back. Duties: neither future nor output are in place, and nobody refers to the cell.
+    pub(crate) free: unsafe fn(TaskPtr),
+    /// Bytes from the header to the output.
+    pub(crate) output_offset: usize,
+    /// The future's type, for people.
+    pub(crate) type_name: fn() -> &'static str,
+}
+
+impl std::fmt::Debug for VTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VTable").field("type_name", &(self.type_name)()).finish_non_exhaustive()
+    }
+}
+
+/// The first 88 bytes of every cell. The future, later the output, follows.
+///
+/// | field | who may touch it |
+/// |---|---|
+/// | `state` | everybody |
+/// | `waiter` | the handle's owner while WAITER is clear and the task not done; the completer once it is done with WAITER set |
+/// | `waits_for` | the holder |
+/// | `ext` | everybody; set once |
+/// | the rest | immutable |
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) state: State,
+    pub(crate) vtable: &'static VTable,
+    pub(crate) waiter: UnsafeCell<MaybeUninit<Waker>>,
+    /// What the task waits for that a cancel request is to be passed on to.
+    pub(crate) waits_for: UnsafeCell<Option<NonNull<dyn CancelTarget>>>,
+    pub(crate) ext: AtomicPtr<Ext>,
+    pub(crate) id: u64,
+    pub(crate) location: &'static Location<'static>,
+    // Invariant: valid while the task is not COMPLETE (a runtime outlives its tasks).
+    pub(crate) scheduler: NonNull<dyn Schedule>,
+}
+
+// SAFETY: every field that is not immutable or atomic follows the table above, which is about any threads; the
+// scheduler and what the task waits for are `Sync`.
+unsafe impl Sync for Header {}
+// SAFETY: as above. (A header is never moved; trait objects ask for it.)
+unsafe impl Send for Header {}
+
+/// A pointer to a cell that the bearer may use: it holds a reference, or is the task's holder.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub(crate) struct TaskPtr(NonNull<Header>);
+
+// SAFETY: everything behind the pointer follows the rules at `Header`, which are about any threads.
+unsafe impl Send for TaskPtr {}
+// SAFETY: as above.
+unsafe impl Sync for TaskPtr {}
+
+impl TaskPtr {
+    /// # Safety
+    ///
+    /// `header` points to an initialised cell that stays while the bearer uses the pointer.
+    #[inline(always)]
+    pub(crate) unsafe fn new(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
+    #[inline(always)]
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: the bearer keeps the cell alive (see the type).
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_raw(self) -> *const Header {
+        self.0.as_ptr()
+    }
+
+    /// The future or output.
+    #[inline(always)]
+    pub(crate) fn body<B>(self) -> NonNull<B> {
+        // SAFETY: the body lies in the same allocation, at that offset.
+        unsafe { self.0.byte_add(self.header().vtable.output_offset).cast() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn state(&self) -> &State {
+        &self.header().state
+    }
+
+    /// Gives one reference up, and frees the cell with the last one.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns a reference and does not use the pointer afterwards.
+    #[inline(always)]
+    pub(crate) unsafe fn release(self) {
+        if self.state().release() {
+            // SAFETY: that was the last reference: future and output are gone (the completer or the
+            // handle's owner dropped them before they gave theirs up).
+            unsafe { self.free() };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Nobody else refers to the cell; future and output are gone.
+    pub(crate) unsafe fn free(self) {
+        let ext = self.header().ext.load(crate::primitive::Ordering::Acquire);
+        if !ext.is_null() {
+            // SAFETY: the pointer was made by `Box::into_raw` when the side block was set, once.
+            drop(unsafe { Box::from_raw(ext) });
+        }
+        let free = self.header().vtable.free;
+        // SAFETY: the caller's promise is the duty of `free`.
+        unsafe { free(self) };
+    }
+}
+
+impl std::fmt::Debug for TaskPtr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TaskPtr({:p})", self.0)
+    }
+}

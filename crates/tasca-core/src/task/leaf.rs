@@ -1,0 +1,94 @@
+//! What every leaf of the library does before it looks at its own readiness.
+//!
+//! A leaf is a future that waits for something outside the task: a timer, a socket, another task. Two
+//! things are decided here for all of them:
+//!
+//! - **Cancellation wins.** A leaf that was suspended when a cancel request was recorded stays
+//!   pending and consumes nothing, so that the scope around it can take the request on the way out. A leaf that is
+//!   polled for the first time and can go on at once does so: only a suspension delivers.
+//! - **Budget.** After so many successful operations in one poll the task yields, so that a task
+//!   whose operations are always ready cannot starve its neighbours.
+
+use std::task::{Context, Poll};
+
+use super::current;
+
+/// The right to try the operation; see [`enter`].
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct LeafGuard(());
+
+/// Asks whether the leaf may try its operation now. `waited` says that it was pending before.
+///
+/// `Pending` means: return it as it is; the wake-up is arranged.
+#[inline(always)]
+pub(crate) fn enter(cx: &mut Context<'_>, waited: bool) -> Poll<LeafGuard> {
+    current::with(|current| {
+        if (waited && current.delivering()) || !current.has_budget() {
+            // The leaf is polled again in any case: the request may be taken by a scope beside it.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(LeafGuard(()))
+    })
+}
+
+impl LeafGuard {
+    /// Notes that the operation succeeded; costs one unit of the poll's budget.
+    #[inline(always)]
+    pub(crate) fn made_progress(self) {
+        current::with(|current| {
+            // Outside a task nobody resets the budget.
+            if current.task().is_some() {
+                current.charge();
+            }
+        });
+    }
+}
+
+/// Yields once: the rest of the queue gets a turn.
+///
+/// # asyncio counterpart
+///
+/// `asyncio.sleep(0)`.
+///
+/// # Cancel safety
+///
+/// Nothing is lost if the future is dropped. A cancellation is delivered here.
+///
+/// # Examples
+///
+/// ```
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// tasca_core::yield_now().await;
+/// # });
+/// ```
+pub fn yield_now() -> YieldNow {
+    YieldNow { yielded: false }
+}
+
+/// The future of [`yield_now`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct YieldNow {
+    yielded: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.yielded {
+            // A request that came meanwhile is delivered here (asyncio rule C9).
+            let delivering = current::with(super::current::Current::delivering);
+            if !delivering {
+                return Poll::Ready(());
+            }
+        }
+        self.yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,37 @@
+//! Tasks: one cell each, whoever fills it.
+//!
+//! A cell is one allocation: a header of 88 bytes, then the future, later the output in its place. What only some
+//! tasks need (a name, callbacks, a second waiter, a context) is in a side block that is made when the need arises.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`state`] | the state word and its transitions |
+//! | [`header`], [`cell`], [`ext`] | the parts of a cell; polling and completing |
+//! | [`cancel`] | requests: recorded, passed on, delivered |
+//! | [`waker`], [`leaf`], [`current`] | a task seen from inside a poll |
+//! | [`handle`], [`join`], [`promise`] | a task seen from outside |
+//! | [`context`] | context variables |
+//! | [`error`], [`schedule`] | how tasks fail; what they need from a scheduler |
+
+pub(crate) mod cancel;
+pub(crate) mod cell;
+pub(crate) mod context;
+pub(crate) mod current;
+pub(crate) mod error;
+pub(crate) mod ext;
+pub(crate) mod handle;
+pub(crate) mod header;
+pub(crate) mod join;
+pub(crate) mod leaf;
+pub(crate) mod promise;
+pub(crate) mod schedule;
+pub(crate) mod state;
+pub(crate) mod waker;
+
+pub(crate) use cell::{After, Birth, Runnable};
+pub(crate) use context::Context;
+pub(crate) use handle::DoneCallback;
+pub(crate) use schedule::{Callback, Schedule};
+
+/// The part of a task's id that numbers it within its runtime; above it is the runtime's own number.
+pub(crate) const NUMBER_MASK: u64 = (1 << 48) - 1;

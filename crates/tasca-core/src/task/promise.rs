@@ -1,0 +1,233 @@
+//! Tasks that are completed by hand.
+
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::{Context as PollContext, Poll};
+
+use super::cancel;
+use super::cell::{self, Birth};
+use super::current;
+use super::error::{CancelMessage, Problem, Reporter, TaskError, Trouble};
+use super::ext::Ext;
+use super::handle::{Task, TaskRef};
+use super::header::TaskPtr;
+use super::schedule::{Callback, Schedule};
+use super::state::{CancelRequest, Kind};
+
+/// What a passive cell holds until it is completed: the scheduler that its callbacks run on.
+struct Passive<T> {
+    scheduler: Arc<dyn Schedule>,
+    marker: PhantomData<fn() -> T>,
+}
+
+impl<T> Future for Passive<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, _: &mut PollContext<'_>) -> Poll<T> {
+        unreachable!("a passive cell is never queued")
+    }
+}
+
+/// The scheduler of promises that were made outside any runtime: callbacks run where the promise is kept.
+struct Inline;
+
+impl Schedule for Inline {
+    fn schedule(&self, _: cell::Runnable) {
+        unreachable!("a passive cell is never queued")
+    }
+
+    fn call_soon(&self, callback: Callback) {
+        callback();
+    }
+
+    fn separates_callbacks(&self) -> bool {
+        false
+    }
+
+    fn report(&self, problem: Problem) {
+        super::error::report_to_stderr(&problem);
+    }
+
+    fn keep(&self) -> Arc<dyn Schedule> {
+        Arc::new(Self)
+    }
+
+    fn reporter(&self) -> Reporter {
+        Arc::new(|problem| super::error::report_to_stderr(&problem))
+    }
+}
+
+/// The other end of a [`Task`] that is completed by hand.
+///
+/// Dropping a promise that was not kept cancels the task.
+pub struct Promise<T> {
+    task: TaskPtr,
+    marker: PhantomData<fn(T)>,
+}
+
+// SAFETY: a promise only puts a value of `T` into the cell, from whichever thread.
+unsafe impl<T: Send> Send for Promise<T> {}
+// SAFETY: a shared promise gives no access to any `T`.
+unsafe impl<T: Send> Sync for Promise<T> {}
+
+/// Makes a task that is completed by hand, and the promise that completes it.
+///
+/// # asyncio counterpart
+///
+/// `loop.create_future()`: the future is the task, its `set_result` is [`Promise::set`]. Cancelling
+/// the task completes it at once.
+///
+/// # Examples
+///
+/// ```
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// let (promise, task) = tasca_core::promise();
+/// std::thread::spawn(move || promise.set(5));
+/// assert_eq!(task.await, 5);
+/// # });
+/// ```
+#[doc(alias = "create_future")]
+#[track_caller]
+pub fn promise<T: Send + 'static>() -> (Promise<T>, Task<T>) {
+    new_promise(Location::caller(), 0, None)
+}
+
+/// As [`promise`], with an id and a side block.
+pub(crate) fn new_promise<T: Send + 'static>(
+    location: &'static Location<'static>,
+    id: u64,
+    ext: Option<Box<Ext>>,
+) -> (Promise<T>, Task<T>) {
+    let scheduler = current::keep_scheduler().unwrap_or_else(|| Arc::new(Inline));
+    let birth = Birth {
+        kind: Kind::Passive,
+        home: None,
+        id,
+        location,
+        scheduler: NonNull::from(&*scheduler),
+        ext,
+    };
+    // SAFETY: (1) the cell's own body keeps the scheduler until the task is done. (2) The body is
+    // `Send` and `'static` but for `T`, of which it holds none; the output is sendable.
+    let task = unsafe { cell::new_in_place(Passive::<T> { scheduler, marker: PhantomData }, birth) };
+    // The runtime's reference of an ordinary task is the promise's here.
+    let promise = Promise { task, marker: PhantomData };
+    // SAFETY: the cell was made for a `T`, and nobody else has its handle.
+    (promise, unsafe { Task::from_ptr(task) })
+}
+
+impl<T> Promise<T> {
+    /// Completes the task with a value.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `Future.set_result()`. Errors are values here: `set(Err(…))`.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if the task was cancelled (asyncio's `InvalidStateError`).
+    pub fn set(self, value: T) -> Result<(), T> {
+        let task = self.task;
+        if !task.state().claim() {
+            return Err(value);
+        }
+        // SAFETY: the claim made this thread the only one to complete the task.
+        let _scheduler = unsafe { scheduler_of::<T>(task) };
+        // SAFETY: as above; the body is dropped first, then replaced by the output.
+        unsafe { task.body::<Passive<T>>().drop_in_place() };
+        // SAFETY: the memory is the claimant's and fits the output.
+        unsafe { task.body::<Result<T, TaskError>>().write(Ok(value)) };
+        self.complete();
+        Ok(())
+    }
+
+    /// Completes the task as panicked with `payload`; whoever awaits it panics with that.
+    ///
+    /// # Errors
+    ///
+    /// Gives the payload back if the task was cancelled.
+    pub fn set_panic(self, payload: Box<dyn Any + Send>) -> Result<(), Box<dyn Any + Send>> {
+        let task = self.task;
+        if !task.state().claim() {
+            return Err(payload);
+        }
+        // SAFETY: the claim made this thread the only one to complete the task.
+        let scheduler = unsafe { scheduler_of::<T>(task) };
+        let error = TaskError::panicked(task.task_name(), payload, Some(scheduler.reporter()));
+        // SAFETY: as above; the body is there.
+        unsafe { (task.header().vtable.fail)(task, error, false) };
+        self.complete();
+        Ok(())
+    }
+
+    /// Whether the task was cancelled, so that nobody waits for the value any more.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `Future.cancelled()`.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.task.state().load().is_cancelled()
+    }
+
+    /// Gives an untyped handle to the task.
+    #[must_use]
+    pub fn task_ref(&self) -> TaskRef {
+        TaskRef::from_ptr(self.task)
+    }
+
+    /// Ends the claimed task, whose output is in place. The promise's reference goes with it.
+    fn complete(self) {
+        let task = std::mem::ManuallyDrop::new(self).task;
+        cell::complete(task);
+    }
+}
+
+/// The scheduler that a passive cell keeps, kept further.
+///
+/// # Safety
+///
+/// `task` is a passive cell for `T`, claimed by the caller, with its body in place.
+unsafe fn scheduler_of<T>(task: TaskPtr) -> Arc<dyn Schedule> {
+    // SAFETY: the caller's promise.
+    unsafe { task.body::<Passive<T>>().as_ref() }.scheduler.clone()
+}
+
+/// Completes a passive task as cancelled, at once (rule C20).
+pub(super) fn cancel_passive(task: TaskPtr, message: Option<&CancelMessage>) -> bool {
+    if task.state().request_cancel() != CancelRequest::Held {
+        // Done, or about to be: whoever claimed it completes it.
+        return false;
+    }
+    // SAFETY: a passive cell that is not done keeps its scheduler; this thread claimed it.
+    let _scheduler = unsafe { task.header().scheduler.as_ref() }.keep();
+    // The completer gives the promise's reference up; the promise, who still has it, needs another.
+    task.state().acquire();
+    let error = cancel::cancelled(task, message.cloned());
+    // SAFETY: claimed, and the body is there.
+    unsafe { (task.header().vtable.fail)(task, error, false) };
+    cell::complete(task);
+    true
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        if !self.task.state().load().is_complete() {
+            cancel_passive(self.task, Some(&"the promise was dropped".into()));
+        }
+        // SAFETY: the promise's reference, not used again.
+        unsafe { self.task.release() };
+    }
+}
+
+impl<T> fmt::Debug for Promise<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Promise").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,32 @@
+//! What a task needs from whoever runs it.
+
+use super::cell::Runnable;
+use super::error::Problem;
+
+/// A closure that runs once, as a step of the event loop.
+pub(crate) type Callback = Box<dyn FnOnce() + Send>;
+
+/// The scheduler, as tasks see it.
+pub(crate) trait Schedule: Send + Sync {
+    /// Queues a task that has become runnable.
+    ///
+    /// The task keeps the scheduler alive only until it is queued: an implementation that goes on
+    /// to use `self` afterwards takes a reference of its own first.
+    fn schedule(&self, runnable: Runnable);
+
+    /// Queues a callback as one step of the event loop.
+    fn call_soon(&self, callback: Callback);
+
+    /// Whether the callbacks of one future are separate steps of the loop, as in asyncio, or may
+    /// be run in order as one step.
+    fn separates_callbacks(&self) -> bool;
+
+    /// Hands a failure that nobody will see to the exception handler.
+    fn report(&self, problem: Problem);
+
+    /// A reference that keeps the scheduler alive.
+    fn keep(&self) -> std::sync::Arc<dyn Schedule>;
+
+    /// A way to report after the task is done, when the scheduler may be gone.
+    fn reporter(&self) -> super::error::Reporter;
+}

@@ -1,0 +1,505 @@
+//! Timers fire in order, once, and every waker that goes in comes out or is dropped.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
+
+use crate::timer_queue::{TimerKey, TimerQueue};
+
+/// Scales a count down where every step is interpreted.
+const fn count(n: usize) -> usize {
+    if cfg!(miri) { n / 200 } else { n }
+}
+
+/// Makes wakers that write their number into a log, and counts those that exist.
+#[derive(Clone, Default)]
+struct Wakers {
+    log: Arc<Mutex<Vec<u64>>>,
+    n_living: Arc<AtomicUsize>,
+}
+
+struct Numbered {
+    number: u64,
+    wakers: Wakers,
+}
+
+impl Wake for Numbered {
+    fn wake(self: Arc<Self>) {
+        self.wakers
+            .log
+            .lock()
+            .expect("a test failed")
+            .push(self.number);
+    }
+}
+
+impl Drop for Numbered {
+    fn drop(&mut self) {
+        self.wakers.n_living.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Wakers {
+    fn make(&self, number: u64) -> Waker {
+        self.n_living.fetch_add(1, Ordering::Relaxed);
+        Waker::from(Arc::new(Numbered {
+            number,
+            wakers: self.clone(),
+        }))
+    }
+
+    fn n_living(&self) -> usize {
+        self.n_living.load(Ordering::Relaxed)
+    }
+
+    /// Wakes all of `fired` and returns their numbers, in order.
+    fn wake_all(&self, fired: &mut Vec<Waker>) -> Vec<u64> {
+        fired.drain(..).for_each(Waker::wake);
+        std::mem::take(&mut *self.log.lock().expect("a test failed"))
+    }
+
+    /// Fires what is due and returns the numbers, in order.
+    fn fire(&self, queue: &mut TimerQueue, now_ns: u64) -> Vec<u64> {
+        let mut fired = Vec::new();
+        assert!(!queue.pop_expired(now_ns, &mut fired, usize::MAX));
+        self.wake_all(&mut fired)
+    }
+}
+
+/// Xorshift: all that the tests need of chance, with a seed that can be printed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
+#[test]
+fn an_empty_queue_has_nothing_to_do() {
+    let mut queue = TimerQueue::new();
+    let mut fired = Vec::new();
+    assert_eq!(queue.next_deadline(), None);
+    assert_eq!(queue.len(), 0);
+    assert!(!queue.pop_expired(u64::MAX, &mut fired, 10));
+    queue.drain_all(&mut fired);
+    assert!(fired.is_empty());
+}
+
+#[test]
+fn a_timer_fires_at_its_deadline_and_not_a_nanosecond_earlier() {
+    let wakers = Wakers::default();
+    for deadline in [0, 1, 1_000, u64::MAX] {
+        let mut queue = TimerQueue::new();
+        let key = queue.insert(deadline, wakers.make(deadline));
+        assert_eq!(queue.next_deadline(), Some(deadline));
+        if let Some(before) = deadline.checked_sub(1) {
+            assert_eq!(wakers.fire(&mut queue, before), []);
+        }
+        assert!(queue.shard().is_armed(key));
+        assert_eq!(wakers.fire(&mut queue, deadline), [deadline]);
+        assert!(!queue.shard().is_armed(key));
+        assert_eq!(queue.len(), 0);
+        assert_eq!(wakers.n_living(), 0);
+    }
+}
+
+#[test]
+fn deadlines_fire_in_order_wherever_they_wait() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    // More than stay unsorted, so that some wait in the heap and the last ones do not.
+    for n in 0..77 {
+        let deadline = n * 31 % 77;
+        queue.insert(deadline, wakers.make(deadline));
+    }
+    assert_eq!(wakers.fire(&mut queue, 39), (0..=39).collect::<Vec<_>>());
+    assert_eq!(queue.next_deadline(), Some(40));
+    assert_eq!(wakers.fire(&mut queue, 100), (40..77).collect::<Vec<_>>());
+}
+
+#[test]
+fn equal_deadlines_fire_in_arming_order() {
+    let wakers = Wakers::default();
+    for n_timers in [2, 32, 33, 64, 500] {
+        let mut queue = TimerQueue::new();
+        // Cancelling from both ends leaves the free list and the heap in disorder.
+        let mut old: VecDeque<TimerKey> = (0..n_timers)
+            .map(|n| queue.insert(n, wakers.make(n)))
+            .collect();
+        for n in 0..n_timers {
+            let key = if n % 3 == 0 {
+                old.pop_back()
+            } else {
+                old.pop_front()
+            };
+            drop(queue.cancel(key.expect("one for each")));
+            queue.insert(1_000, wakers.make(n));
+        }
+        assert_eq!(wakers.fire(&mut queue, 999), []);
+        assert_eq!(
+            wakers.fire(&mut queue, 1_000),
+            (0..n_timers).collect::<Vec<_>>()
+        );
+    }
+    assert_eq!(wakers.n_living(), 0);
+}
+
+#[test]
+fn equal_deadlines_fire_in_arming_order_across_calls_with_a_limit() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let mut fired = Vec::new();
+    for n in 0..50 {
+        queue.insert(7, wakers.make(n));
+    }
+    for limit in [0, 1, 20] {
+        assert!(queue.pop_expired(7, &mut fired, limit));
+    }
+    queue.insert(7, wakers.make(50));
+    assert!(
+        !queue.pop_expired(7, &mut fired, 30),
+        "exactly the limit was due"
+    );
+    assert_eq!(wakers.wake_all(&mut fired), (0..51).collect::<Vec<_>>());
+}
+
+#[test]
+fn cancelling_gives_the_waker_back_once() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let keys: Vec<TimerKey> = (0..100).map(|n| queue.insert(n, wakers.make(n))).collect();
+    for (n, &key) in keys.iter().enumerate() {
+        assert!(queue.shard().is_armed(key));
+        let waker = queue.cancel(key).expect("armed");
+        assert!(!queue.shard().is_armed(key));
+        assert!(queue.cancel(key).is_none());
+        assert!(queue.shard().cancel_remote(key).is_none());
+        assert_eq!(wakers.wake_all(&mut vec![waker]), [n as u64]);
+        assert_eq!(queue.len(), 99 - n);
+        let earliest = (n < 99).then_some(n as u64 + 1);
+        assert_eq!(
+            queue.next_deadline(),
+            earliest,
+            "the owner leaves no stale deadline"
+        );
+    }
+    assert_eq!(wakers.fire(&mut queue, u64::MAX), []);
+}
+
+#[test]
+fn a_stale_key_is_a_stranger_to_the_slot_s_next_timer() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let mut stale = Vec::new();
+    for n in 0..10 {
+        // Each way of ending a timer frees its slot for the next one.
+        let key = queue.insert(n, wakers.make(n));
+        match n % 3 {
+            0 => drop(queue.cancel(key)),
+            1 => drop(queue.shard().cancel_remote(key)),
+            _ => assert_eq!(wakers.fire(&mut queue, n), [n]),
+        }
+        assert_eq!(wakers.fire(&mut queue, n), []);
+        stale.push(key);
+        let current = queue.insert(1_000, wakers.make(1_000));
+        for &key in &stale {
+            assert_ne!(key, current);
+            assert!(!queue.shard().is_armed(key));
+            assert!(queue.cancel(key).is_none());
+            assert!(queue.shard().cancel_remote(key).is_none());
+            assert!(!queue.holds_waker(key, Waker::noop()));
+            assert!(queue.replace_waker(key, Waker::noop().clone()).is_err());
+        }
+        assert!(queue.shard().is_armed(current));
+        drop(queue.cancel(current));
+        stale.push(current);
+    }
+    assert_eq!(wakers.n_living(), 0);
+}
+
+#[test]
+fn a_key_of_another_queue_does_no_harm() {
+    let wakers = Wakers::default();
+    let mut large = TimerQueue::new();
+    let keys: Vec<TimerKey> = (0..300).map(|n| large.insert(n, wakers.make(n))).collect();
+    let mut empty = TimerQueue::new();
+    for key in keys {
+        assert!(!empty.shard().is_armed(key));
+        assert!(empty.cancel(key).is_none());
+        assert!(empty.shard().cancel_remote(key).is_none());
+        assert!(empty.replace_waker(key, Waker::noop().clone()).is_err());
+    }
+}
+
+#[test]
+fn a_remotely_cancelled_timer_never_fires() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let keys: Vec<TimerKey> = (0..100).map(|n| queue.insert(n, wakers.make(n))).collect();
+    for key in keys.iter().step_by(10) {
+        drop(queue.shard().cancel_remote(*key).expect("armed"));
+        assert!(!queue.shard().is_armed(*key));
+        assert!(queue.cancel(*key).is_none());
+    }
+    assert_eq!(
+        wakers.n_living(),
+        90,
+        "a cancelled timer's waker is not kept"
+    );
+    assert_eq!(queue.next_deadline(), Some(0), "early, but not late");
+    let expected: Vec<u64> = (0..100).filter(|n| n % 10 != 0).collect();
+    assert_eq!(wakers.fire(&mut queue, 100), expected);
+    assert_eq!(queue.len(), 0);
+    assert_eq!(wakers.n_living(), 0);
+}
+
+#[test]
+fn remotely_cancelled_timers_are_swept_above_a_quarter() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let keys: Vec<TimerKey> = (1..=1_000)
+        .map(|n| queue.insert(n, wakers.make(n)))
+        .collect();
+    for &key in &keys[..250] {
+        drop(queue.shard().cancel_remote(key));
+    }
+    assert_eq!(wakers.fire(&mut queue, 0), []);
+    assert_eq!(queue.len(), 1_000, "a quarter is tolerated");
+    drop(queue.shard().cancel_remote(keys[250]));
+    assert_eq!(wakers.fire(&mut queue, 0), []);
+    assert_eq!(queue.len(), 749);
+    assert_eq!(queue.next_deadline(), Some(252));
+    assert_eq!(
+        wakers.fire(&mut queue, 1_000),
+        (252..=1_000).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn remote_cancellation_alone_does_not_let_the_queue_grow() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let mut n_max = 0;
+    for n in 0..count(100_000) as u64 {
+        let key = queue.insert(1_000_000_000 + n, wakers.make(n));
+        drop(queue.shard().cancel_remote(key));
+        n_max = n_max.max(queue.len());
+    }
+    assert!(n_max <= 64, "{n_max} entries for one living timer");
+    assert_eq!(wakers.n_living(), 0);
+}
+
+#[test]
+fn a_replaced_waker_is_handed_back_and_the_new_one_fires() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let (first, second) = (wakers.make(1), wakers.make(2));
+    let key = queue.insert(5, first.clone());
+    assert!(queue.holds_waker(key, &first));
+    assert!(!queue.holds_waker(key, &second));
+    let old = queue.replace_waker(key, second.clone()).expect("armed");
+    assert!(old.will_wake(&first));
+    assert!(queue.shard().is_armed(key));
+    assert!(queue.holds_waker(key, &second));
+    assert_eq!(wakers.fire(&mut queue, 5), [2]);
+    assert!(!queue.holds_waker(key, &second));
+    let back = queue.replace_waker(key, first.clone()).expect_err("fired");
+    assert!(back.will_wake(&first));
+}
+
+#[test]
+fn draining_ends_every_timer_and_the_queue_stays_usable() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let keys: Vec<TimerKey> = (0..100).map(|n| queue.insert(n, wakers.make(n))).collect();
+    drop(queue.shard().cancel_remote(keys[50]));
+    let mut drained = Vec::new();
+    queue.drain_all(&mut drained);
+    assert_eq!(drained.len(), 99);
+    assert!(keys.iter().all(|&key| !queue.shard().is_armed(key)));
+    assert_eq!((queue.len(), queue.next_deadline()), (0, None));
+    drop(drained);
+    assert_eq!(wakers.n_living(), 0);
+    queue.insert(3, wakers.make(3));
+    assert_eq!(wakers.fire(&mut queue, 3), [3]);
+}
+
+#[test]
+fn wakers_of_a_dropped_queue_are_dropped_with_its_shard() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let keys: Vec<TimerKey> = (0..100).map(|n| queue.insert(n, wakers.make(n))).collect();
+    let shard = Arc::clone(queue.shard());
+    drop(queue);
+    assert_eq!(wakers.n_living(), 100);
+    drop(shard.cancel_remote(keys[0]).expect("armed"));
+    drop(shard);
+    assert_eq!(wakers.n_living(), 0);
+}
+
+/// What the queue should hold, by (deadline, number): the order of firing.
+#[derive(Default)]
+struct Oracle {
+    timers: BTreeMap<(u64, u64), TimerKey>,
+    ended: Vec<TimerKey>,
+}
+
+fn agree_with_the_oracle(seed: u64) {
+    let mut random = Random(seed);
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let mut oracle = Oracle::default();
+    let mut now_ns = 0;
+    // Coarse deadlines make for equal ones; the mix decides how large the queue becomes.
+    let (n_deadlines, n_insertions) = (1 + random.below(300), 20 + random.below(60));
+    let mut number = 0;
+    for _ in 0..3_000 {
+        let draw = random.below(100);
+        let any = (!oracle.timers.is_empty()).then(|| {
+            let index = random.below(oracle.timers.len() as u64) as usize;
+            *oracle.timers.keys().nth(index).expect("below the length")
+        });
+        match (draw, any) {
+            (draw, _) if draw < n_insertions => {
+                let deadline = now_ns + random.below(n_deadlines) * 10;
+                let key = queue.insert(deadline, wakers.make(number));
+                oracle.timers.insert((deadline, number), key);
+                number += 1;
+            }
+            (80..93, Some(name)) => {
+                let key = oracle.timers.remove(&name).expect("it was drawn");
+                let waker = if random.below(2) == 0 {
+                    queue.cancel(key)
+                } else {
+                    queue.shard().cancel_remote(key)
+                };
+                assert_eq!(wakers.wake_all(&mut Vec::from_iter(waker)), [name.1]);
+                oracle.ended.push(key);
+            }
+            (93..96, Some(name)) => {
+                let old = queue.replace_waker(oracle.timers[&name], wakers.make(name.1));
+                assert!(old.is_ok());
+            }
+            (96.., _) => {
+                now_ns += random.below(200);
+                let max = random.below(40) as usize;
+                let mut fired = Vec::new();
+                let more = queue.pop_expired(now_ns, &mut fired, max);
+                let mut expected = Vec::new();
+                while let Some(timer) = oracle.timers.first_entry()
+                    && timer.key().0 <= now_ns
+                    && expected.len() < max
+                {
+                    expected.push(timer.key().1);
+                    oracle.ended.push(timer.remove());
+                }
+                assert_eq!(wakers.wake_all(&mut fired), expected);
+                let is_due = oracle
+                    .timers
+                    .first_key_value()
+                    .is_some_and(|(k, _)| k.0 <= now_ns);
+                assert!(more || !is_due, "something due was forgotten");
+            }
+            _ => {}
+        }
+        let earliest = oracle.timers.first_key_value().map(|(name, _)| name.0);
+        match (queue.next_deadline(), earliest) {
+            (Some(next), Some(earliest)) => assert!(next <= earliest, "late"),
+            (next, earliest) => assert!(next.is_some() || earliest.is_none(), "late"),
+        }
+        assert!(queue.len() >= oracle.timers.len());
+        assert_eq!(wakers.n_living(), oracle.timers.len());
+    }
+    assert!(
+        oracle
+            .timers
+            .values()
+            .all(|&key| queue.shard().is_armed(key))
+    );
+    assert!(oracle.ended.iter().all(|&key| !queue.shard().is_armed(key)));
+    let expected: Vec<u64> = oracle.timers.keys().map(|name| name.1).collect();
+    assert_eq!(wakers.fire(&mut queue, u64::MAX), expected);
+    assert_eq!((queue.len(), wakers.n_living()), (0, 0));
+}
+
+#[test]
+fn random_histories_agree_with_a_sorted_map() {
+    let first = std::env::var("TASCA_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seeds = first.map_or(1..=count(100).max(1) as u64, |seed: u64| seed..=seed);
+    for seed in seeds {
+        let result = std::panic::catch_unwind(|| {
+            agree_with_the_oracle(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        });
+        assert!(result.is_ok(), "failed with TASCA_SEED={seed}");
+    }
+}
+
+#[test]
+fn a_million_timers_come_and_go() {
+    let n_timers = count(1_000_000);
+    let wakers = Wakers::default();
+    let waker = wakers.make(0);
+    let mut queue = TimerQueue::new();
+    let mut random = Random(0x7a5c_a7a5_ca7a_5ca7);
+    let keys: Vec<TimerKey> = (0..n_timers)
+        .map(|_| queue.insert(random.below(1 << 40), waker.clone()))
+        .collect();
+    assert_eq!(queue.len(), n_timers);
+    for key in keys.iter().step_by(2) {
+        assert!(queue.cancel(*key).is_some());
+    }
+    assert_eq!(queue.len(), n_timers / 2);
+    let mut fired = Vec::new();
+    while let Some(deadline) = queue.next_deadline() {
+        fired.clear();
+        assert!(!queue.pop_expired(deadline, &mut fired, usize::MAX));
+        assert!(!fired.is_empty(), "an exact deadline had nothing to fire");
+    }
+    assert!(keys.iter().all(|&key| !queue.shard().is_armed(key)));
+    drop((waker, fired));
+    assert_eq!(wakers.n_living(), 0);
+}
+
+#[test]
+fn timers_cancelled_by_other_threads_while_they_fire_end_once() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let n_timers = count(200_000);
+    let shard = Arc::clone(queue.shard());
+    let (sender, receiver) = std::sync::mpsc::channel::<TimerKey>();
+    let canceller = std::thread::spawn(move || {
+        let mut n_cancelled = 0;
+        for key in receiver {
+            n_cancelled += usize::from(shard.cancel_remote(key).is_some());
+            assert!(!shard.is_armed(key));
+        }
+        n_cancelled
+    });
+    let mut n_fired = 0;
+    let mut fired = Vec::new();
+    for now_ns in 0..n_timers as u64 {
+        let key = queue.insert(now_ns + now_ns % 50, wakers.make(now_ns));
+        sender.send(key).expect("the canceller panicked");
+        queue.pop_expired(now_ns, &mut fired, 10);
+        n_fired += fired.len();
+        fired.clear();
+    }
+    drop(sender);
+    let n_cancelled = canceller.join().expect("the canceller panicked");
+    queue.pop_expired(u64::MAX, &mut fired, usize::MAX);
+    n_fired += fired.len();
+    fired.clear();
+    assert_eq!(n_fired + n_cancelled, n_timers);
+    assert_eq!((queue.len(), wakers.n_living()), (0, 0));
+}

@@ -1,0 +1,244 @@
+//! Waiting for a time: [`sleep`], [`sleep_until`], [`interval`].
+//!
+//! Deadlines are exact to the nanosecond and fire in their order; a timer never fires early. How late it fires is up to the
+//! system: some tens of microseconds on an idle machine. On the deterministic runtime time is virtual.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use crate::scheduler::current;
+use crate::scheduler::timers::Timer;
+use crate::task::leaf;
+
+/// Waits for `delay`; zero only yields.
+///
+/// # asyncio counterpart
+///
+/// `asyncio.sleep()`, in a `Duration` instead of seconds.
+///
+/// # Panics
+///
+/// The future panics if it is first polled outside a runtime.
+///
+/// # Cancel safety
+///
+/// Nothing is lost if the future is dropped; its timer is disarmed.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// # let rt = tasca_core::Runtime::builder().deterministic(0).build().unwrap();
+/// # rt.block_on(async {
+/// tasca_core::time::sleep(Duration::from_millis(5)).await;
+/// # });
+/// ```
+pub fn sleep(delay: Duration) -> Sleep {
+    Sleep { until: Until::In(delay), timer: None, yielded: false }
+}
+
+/// Waits until `deadline`; one in the past only yields.
+///
+/// # asyncio counterpart
+///
+/// None; `loop.call_at()` is the nearest.
+///
+/// # Panics
+///
+/// As for [`sleep`].
+///
+/// # Cancel safety
+///
+/// As for [`sleep`].
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep { until: Until::At(deadline), timer: None, yielded: false }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    /// The clock has not been read yet: that happens at the first poll.
+    In(Duration),
+    At(Instant),
+    /// Further away than the clock can tell.
+    Never,
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    until: Until,
+    timer: Option<Timer>,
+    /// A sleep of no length gives the others a turn.
+    yielded: bool,
+}
+
+impl Sleep {
+    /// Gives the instant at which the sleep ends; `None` before it has begun, and if it never ends.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.until {
+            Until::At(deadline) => Some(deadline),
+            Until::In(_) | Until::Never => None,
+        }
+    }
+
+    /// Sees to it that the armed timer wakes the task that polls now.
+    fn keep_timer(&mut self, deadline: Instant, cx: &Context<'_>) {
+        current::with_shared(|shared| {
+            if let (Some(shared), Some(timer)) = (shared, &mut self.timer) {
+                timer.set_waker(shared, shared.clock.ns_of(deadline), cx.waker());
+            }
+        });
+    }
+
+    /// Arms the timer; ready if there is nothing to wait for.
+    #[track_caller]
+    fn begin(&mut self, cx: &Context<'_>) -> Poll<()> {
+        current::with_shared(|shared| {
+            let shared = shared.unwrap_or_else(|| no_runtime());
+            let deadline = match self.until {
+                Until::In(delay) => shared.clock.now().checked_add(delay),
+                Until::At(deadline) => Some(deadline),
+                Until::Never => None,
+            };
+            let Some(deadline) = deadline else {
+                self.until = Until::Never;
+                return Poll::Pending;
+            };
+            self.until = Until::At(deadline);
+            let deadline_ns = shared.clock.ns_of(deadline);
+            if deadline_ns <= shared.clock.now_ns() {
+                return Poll::Ready(());
+            }
+            self.timer = Some(Timer::arm(shared, deadline_ns, cx.waker().clone()));
+            Poll::Pending
+        })
+    }
+}
+
+#[cold]
+#[track_caller]
+fn no_runtime() -> ! {
+    panic!(
+        "sleep was polled outside a tasca runtime: use it in a task or in Runtime::block_on, or enter a \
+         runtime with Handle::enter"
+    )
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let waited = self.timer.is_some() || self.yielded || matches!(self.until, Until::Never);
+        let guard = ready!(leaf::enter(cx, waited));
+        if let Some(timer) = &self.timer {
+            if !timer.is_armed() {
+                guard.made_progress();
+                return Poll::Ready(());
+            }
+            if let Until::At(deadline) = self.until {
+                self.keep_timer(deadline, cx);
+            }
+            return Poll::Pending;
+        }
+        if self.yielded {
+            guard.made_progress();
+            return Poll::Ready(());
+        }
+        if self.begin(cx).is_ready() {
+            self.yielded = true;
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+/// Ticks at fixed instants: now, and every `period` from now on.
+///
+/// # asyncio counterpart
+///
+/// None.
+///
+/// # Panics
+///
+/// If `period` is zero, or outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// # let rt = tasca_core::Runtime::builder().deterministic(0).build().unwrap();
+/// # rt.block_on(async {
+/// let mut interval = tasca_core::time::interval(Duration::from_secs(1));
+/// let first = interval.tick().await;
+/// assert_eq!(interval.tick().await - first, Duration::from_secs(1));
+/// # });
+/// ```
+#[track_caller]
+#[must_use]
+pub fn interval(period: Duration) -> Interval {
+    assert!(!period.is_zero(), "an interval needs a period above zero");
+    let now = current::with_shared(|shared| shared.map(|shared| shared.clock.now()));
+    Interval { period, next: now.unwrap_or_else(|| no_runtime()), sleep: None }
+}
+
+/// What [`interval`] gives.
+///
+/// Ticks that were missed because nobody waited are made up for at once, one after the other, so that
+/// their number stays right; [`Interval::skip_missed`] leaves them out.
+#[derive(Debug)]
+pub struct Interval {
+    period: Duration,
+    next: Instant,
+    sleep: Option<Sleep>,
+}
+
+impl Interval {
+    /// Waits for the next tick; gives the instant for which it was due.
+    ///
+    /// # Cancel safety
+    ///
+    /// No tick is lost if the future is dropped.
+    #[expect(clippy::missing_panics_doc, reason = "outside a runtime `interval` has panicked already")]
+    pub async fn tick(&mut self) -> Instant {
+        poll_fn(|cx| self.poll_tick(cx)).await
+    }
+
+    /// As [`tick`](Self::tick), for those who write futures by hand.
+    pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        let next = self.next;
+        let sleep = self.sleep.get_or_insert_with(|| sleep_until(next));
+        ready!(Pin::new(sleep).poll(cx));
+        self.sleep = None;
+        self.next += self.period;
+        Poll::Ready(next)
+    }
+
+    /// Leaves out the ticks that are due already; gives their number.
+    #[expect(clippy::must_use_candidate, reason = "the number is for those who count")]
+    pub fn skip_missed(&mut self) -> u32 {
+        let now = current::with_shared(|shared| shared.map(|shared| shared.clock.now()));
+        let late = now.unwrap_or_else(Instant::now).saturating_duration_since(self.next);
+        let n_missed = u32::try_from(late.as_nanos() / self.period.as_nanos()).unwrap_or(u32::MAX);
+        if n_missed > 0 {
+            self.next += self.period * n_missed;
+            self.sleep = None;
+        }
+        n_missed
+    }
+
+    /// Gives the period.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+}
