@@ -52,13 +52,14 @@ fn serve(listener: TcpListener, connections: usize, threads: usize) {
     });
 }
 
-fn serve_share(mut streams: Vec<TcpStream>) {
+fn serve_share(streams: Vec<TcpStream>) {
     let poller = epoll::create(CreateFlags::CLOEXEC).expect("an epoll instance");
     for (index, stream) in streams.iter().enumerate() {
         let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(&poller, stream, EventData::new_u64(index as u64), flags).expect("registered");
     }
     let mut left = streams.len();
+    let mut streams: Vec<_> = streams.into_iter().map(Some).collect();
     let mut buffer = [0; 4_096];
     let mut events = [const { MaybeUninit::<Event>::uninit() }; 256];
     while left > 0 {
@@ -67,7 +68,14 @@ fn serve_share(mut streams: Vec<TcpStream>) {
         for &mut Event { flags, data, .. } in ready {
             let index = usize::try_from(data.u64()).expect("an index");
             let hung_up = flags.contains(EventFlags::RDHUP);
-            left -= usize::from(echo(&mut streams[index], &mut buffer, hung_up));
+            // The end of a stream may be reported twice.
+            let Some(stream) = &mut streams[index] else {
+                continue;
+            };
+            if echo(stream, &mut buffer, hung_up) {
+                streams[index] = None;
+                left -= 1;
+            }
         }
     }
 }

@@ -1,5 +1,4 @@
 //! Tasks, scheduler, timers and I/O driver of tasca.
-#![allow(dead_code, missing_docs, reason = "under construction")]
 
 mod primitive;
 mod biased;

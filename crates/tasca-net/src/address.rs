@@ -1,8 +1,8 @@
 //! From what users write to socket addresses.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::net::ToSocketAddrs as Resolve;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::vec;
 
 use tasca_blocking::spawn_blocking;
@@ -14,9 +14,9 @@ use tasca_blocking::spawn_blocking;
 /// are no names and need no such thread.
 ///
 /// This trait is implemented here only.
-pub trait ToSocketAddrs: sealed::ToAddresses {}
+pub trait ToSocketAddrs: ToAddresses {}
 
-impl<T: sealed::ToAddresses + ?Sized> ToSocketAddrs for T {}
+impl<T: ToAddresses + ?Sized> ToSocketAddrs for T {}
 
 /// Looks up the addresses of `host`, in the order of preference.
 ///
@@ -44,7 +44,9 @@ impl<T: sealed::ToAddresses + ?Sized> ToSocketAddrs for T {}
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<Addresses> {
-    resolve(host).await.map(|addresses| Addresses(addresses.into_iter()))
+    resolve(host)
+        .await
+        .map(|addresses| Addresses(addresses.into_iter()))
 }
 
 /// The addresses found by [`lookup_host`].
@@ -67,10 +69,7 @@ impl ExactSizeIterator for Addresses {}
 
 /// At least one address, or an error.
 pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
-    // The future keeps the question, not `host`: it is `Send` whatever `host` is.
-    let question = host.to_addresses();
-    drop(host);
-    let addresses = match question? {
+    let addresses = match host.to_addresses()? {
         Question::Known(addresses) => addresses,
         Question::Name(name, port) => {
             spawn_blocking(move || {
@@ -92,6 +91,7 @@ pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAd
 
 /// What is to be looked up.
 #[derive(Debug)]
+#[expect(unnameable_types, reason = "sealed")]
 pub enum Question {
     /// Nothing.
     Known(Vec<SocketAddr>),
@@ -105,6 +105,7 @@ mod sealed {
     use super::Question;
 
     /// The part of [`ToSocketAddrs`](super::ToSocketAddrs) that is nobody else's business.
+    #[expect(unnameable_types, reason = "sealed")]
     pub trait ToAddresses {
         /// Says what has to be looked up.
         fn to_addresses(&self) -> io::Result<Question>;
@@ -180,7 +181,9 @@ impl ToAddresses for str {
         let Some((host, port)) = self.rsplit_once(':') else {
             return Err(invalid("there is no port"));
         };
-        let port = port.parse().map_err(|_| invalid("the port is no number below 65536"))?;
+        let port = port
+            .parse()
+            .map_err(|_| invalid("the port is no number below 65536"))?;
         Ok(Question::Name(host.to_owned(), port))
     }
 }

@@ -16,7 +16,7 @@ use crate::accept;
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// A source of connections.
+/// A source of connections: [`TcpListener`](crate::TcpListener), `UnixListener`.
 pub trait Listener: sealed::Listener {}
 
 impl<L: sealed::Listener> Listener for L {}
@@ -27,6 +27,7 @@ pub(crate) mod sealed {
     use std::task::{Context, Poll};
 
     /// What [`Incoming`](super::Incoming) needs of a listener.
+    #[expect(unnameable_types, reason = "sealed")]
     pub trait Listener {
         /// What is accepted.
         type Stream;

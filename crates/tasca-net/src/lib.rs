@@ -24,6 +24,7 @@
 
 mod accept;
 mod address;
+mod descriptor;
 mod incoming;
 mod split;
 mod stream_io;
@@ -33,7 +34,7 @@ mod udp;
 mod unix;
 
 pub use address::{Addresses, ToSocketAddrs, lookup_host};
-pub use incoming::Incoming;
+pub use incoming::{Incoming, Listener};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SplitStream, WriteHalf};
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;

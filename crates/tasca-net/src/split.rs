@@ -13,6 +13,7 @@ pub(crate) mod sealed {
     use std::io;
 
     /// What a half needs of its stream.
+    #[expect(unnameable_types, reason = "sealed")]
     pub trait Stream: Sized {
         /// Tells the peer that no more will be written.
         fn end_writing(&self) -> io::Result<()>;

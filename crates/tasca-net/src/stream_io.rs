@@ -21,7 +21,8 @@ macro_rules! impl_stream_io {
                 buffers: &mut [std::io::IoSliceMut<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 use std::io::Read as _;
-                let n_wanted = buffers.iter().map(|buffer| buffer.len()).sum();
+                // Every system takes so many buffers at once, but perhaps no more.
+                let n_wanted = buffers.iter().take(16).map(|buffer| buffer.len()).sum();
                 self.io
                     .poll_read_stream_with(cx, n_wanted, |mut source| source.read_vectored(buffers))
             }
@@ -42,10 +43,11 @@ macro_rules! impl_stream_io {
                 cx: &mut std::task::Context<'_>,
                 buffers: &[std::io::IoSlice<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                // Not as a stream: the system takes so many slices at once and no more, and what
-                // it took may be short of what was offered without the socket being full.
                 use std::io::Write as _;
-                self.io.poll_write_with(cx, |mut source| source.write_vectored(buffers))
+                // As in `poll_read_vectored`.
+                let n_wanted = buffers.iter().take(16).map(|buffer| buffer.len()).sum();
+                self.io
+                    .poll_write_stream_with(cx, n_wanted, |mut source| source.write_vectored(buffers))
             }
 
             /// There is nothing to flush: what was written is with the system.

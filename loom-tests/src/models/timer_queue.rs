@@ -1,9 +1,9 @@
 //! Timers: an owner that fires, cancels, replaces and reuses, against threads that cancel and ask.
 //!
-//! Keys reach the other threads through a mailbox that loom does not see. So nothing but the slot's
-//! own orderings puts one thread's use of a waker before another's, and a missing one is reported as
-//! a race on the waker's cell. Every waker is counted: a waker that came out twice, or not at all,
-//! shows in its token's count of handles.
+//! Where it matters, keys reach the other threads through a mailbox that loom does not see. So
+//! nothing but the slot's own orderings puts one thread's use of a waker before another's, and a
+//! missing one is reported as a race on the waker's cell. Every waker is counted: a waker that came
+//! out twice, or not at all, shows in its token's count of handles.
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::AtomicUsize as Count;
@@ -275,8 +275,8 @@ fn a_replaced_waker_and_its_successor_come_out_once() {
 }
 
 /// A queue that is dropped with armed timers, against remote cancels of one of them: each waker is
-/// dropped once, by a canceller or with the slots. Catches a slot that forgets its waker, or keeps it
-/// after a cancellation.
+/// dropped once, by a canceller or with the slots. Catches a slot that forgets its waker, or keeps
+/// it after a cancellation.
 #[test]
 fn a_dropped_queue_keeps_no_waker() {
     check(None, || {

@@ -7,6 +7,7 @@
 //!   --runtime NAME    only this runtime; may be given several times
 //!   --operations N    operations in the first of two stretches, at least one round (default: 60)
 //!   --sites           lists where the locked instructions, fences and system calls are
+//!   --functions       lists the instructions by function
 //!   --check           compares tasca with benches/budgets.toml; exit code 1 if a budget is exceeded
 //! ```
 //!

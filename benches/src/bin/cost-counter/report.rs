@@ -13,6 +13,7 @@ use tasca_benches::{
 
 use crate::{
     budgets::Budgets,
+    decode::Kind,
     traced,
     tracer::{self, Counts},
 };
@@ -35,36 +36,35 @@ const DEFAULT: [&str; 10] = [
 ];
 
 /// What one operation costs.
+#[derive(Default)]
 pub(crate) struct Cost {
     locked: f64,
     fences: f64,
     syscalls: f64,
     instructions: f64,
-    /// Address and number of times, the most frequent first.
-    sites: Vec<(u64, f64)>,
+    /// Each instruction with how often it ran, those that ran most often first.
+    sites: Vec<(u64, Kind, f64)>,
 }
 
 impl Cost {
     /// The difference between the two stretches, which is one stretch's rounds without setting up.
-    fn new([short, long]: &[Counts; 2], operations: u64) -> Self {
-        let per_operation =
-            |short: u64, long: u64| (long as f64 - short as f64) / operations as f64;
-        let mut sites: Vec<_> = long
-            .sites
-            .iter()
-            .map(|(&site, &times)| {
-                let before = short.sites.get(&site).copied().unwrap_or(0);
-                (site, per_operation(before, times))
-            })
-            .collect();
-        sites.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-        Self {
-            locked: per_operation(short.locked, long.locked),
-            fences: per_operation(short.fences, long.fences),
-            syscalls: per_operation(short.syscalls, long.syscalls),
-            instructions: per_operation(short.instructions, long.instructions),
-            sites,
+    fn new([Counts(short), Counts(long)]: &[Counts; 2], operations: u64) -> Self {
+        let mut cost = Self::default();
+        for (site, (kind, times)) in long {
+            let before = short.get(site).map_or(0, |(_, times)| *times);
+            let times = (*times as f64 - before as f64) / operations as f64;
+            cost.instructions += times;
+            match kind {
+                Kind::Plain | Kind::Repeated => {}
+                Kind::Locked => cost.locked += times,
+                Kind::Fence => cost.fences += times,
+                Kind::Syscall => cost.syscalls += times,
+            }
+            cost.sites.push((*site, *kind, times));
         }
+        cost.sites
+            .sort_by(|(.., one), (.., other)| other.total_cmp(one));
+        cost
     }
 
     /// The figure with this name in the budgets.
@@ -85,6 +85,7 @@ struct Options {
     runtimes: Vec<String>,
     operations: u64,
     sites: bool,
+    functions: bool,
     check: bool,
 }
 
@@ -121,7 +122,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<ExitCode, String
             let counts = tracer::count(case.runtime, entry.name, rounds)
                 .map_err(|error| format!("{} on {}: {error}", entry.name, case.runtime))?;
             let cost = Cost::new(&counts, rounds * entry.elements);
-            print(entry, case, &cost, options.sites);
+            print(entry, case, &cost, &options);
             if options.check && case.runtime == OURS {
                 exceeded.extend(budgets.exceeded(entry.name, &cost)?);
             }
@@ -166,6 +167,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         runtimes: Vec::new(),
         operations: 60,
         sites: false,
+        functions: false,
         check: false,
     };
     while let Some(name) = args.next() {
@@ -178,6 +180,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
                 options.operations = value.parse().map_err(|_| format!("{value} is no number"))?;
             }
             "--sites" => options.sites = true,
+            "--functions" => options.functions = true,
             "--check" => options.check = true,
             _ => return Err(format!("unknown option {name}")),
         }
@@ -198,27 +201,58 @@ impl Options {
     }
 }
 
-fn print(entry: &Entry, case: &Case, cost: &Cost, sites: bool) {
+fn print(entry: &Entry, case: &Case, cost: &Cost, options: &Options) {
     println!(
         "{:<18} {:<6} {:>8.2} {:>8.2} {:>9.3} {:>13.1}",
         entry.name, case.runtime, cost.locked, cost.fences, cost.syscalls, cost.instructions
     );
-    if !sites {
-        return;
+    if options.sites {
+        print_sites(cost);
     }
-    let often: Vec<_> = cost
-        .sites
-        .iter()
-        .filter(|(_, times)| *times >= 0.01)
+    if options.functions {
+        print_functions(cost);
+    }
+}
+
+/// What is rarer than this does not matter.
+const TIMES_MIN: f64 = 0.01;
+
+/// Each locked instruction, fence and system call.
+fn print_sites(cost: &Cost) {
+    let counted = |(_, kind, times): &&(u64, Kind, f64)| {
+        !matches!(kind, Kind::Plain | Kind::Repeated) && *times >= TIMES_MIN
+    };
+    let sites: Vec<_> = cost.sites.iter().filter(counted).collect();
+    let names = names(sites.iter().map(|(site, ..)| *site));
+    for (site, kind, times) in sites {
+        println!("  {times:>8.2}  {kind:?} in {}", name(&names, *site));
+    }
+}
+
+/// The instructions of each function together.
+fn print_functions(cost: &Cost) {
+    let names = names(cost.sites.iter().map(|(site, ..)| *site));
+    let mut functions = BTreeMap::<&str, f64>::new();
+    for (site, _, times) in &cost.sites {
+        let (function, _) = name(&names, *site)
+            .rsplit_once(" at ")
+            .unwrap_or(("elsewhere", ""));
+        *functions.entry(function).or_default() += times;
+    }
+    let mut functions: Vec<_> = functions
+        .into_iter()
+        .filter(|(_, times)| *times >= TIMES_MIN)
         .collect();
-    let names = names(often.iter().map(|(site, _)| *site));
-    for (site, times) in often {
-        let unknown = String::from("outside of the program");
-        println!(
-            "  {times:>8.2}  {site:#x}  {}",
-            names.get(site).unwrap_or(&unknown)
-        );
+    functions.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    for (function, times) in functions {
+        println!("  {times:>8.1}  instructions in {function}");
     }
+}
+
+fn name(names: &BTreeMap<u64, String>, site: u64) -> &str {
+    names
+        .get(&site)
+        .map_or("other libraries at ?", String::as_str)
 }
 
 /// Function and line of each address, as far as the tool `addr2line` is there and knows them.
@@ -227,20 +261,20 @@ fn names(sites: impl Iterator<Item = u64>) -> BTreeMap<u64, String> {
     let Ok(program) = env::current_exe() else {
         return BTreeMap::new();
     };
-    let output = Command::new("addr2line")
-        .args(["--functions", "--demangle", "--pretty-print", "--exe"])
-        .arg(program)
-        .args(sites.iter().map(|site| format!("{site:#x}")))
-        .output();
-    // Without the tool the addresses have to do.
-    let Ok(output) = output else {
-        return BTreeMap::new();
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let known = |(site, line): (u64, &str)| (!line.starts_with("??")).then(|| (site, line.into()));
-    sites
-        .into_iter()
-        .zip(text.lines())
-        .filter_map(known)
-        .collect()
+    let mut names = BTreeMap::new();
+    // In portions, because a command line has an end.
+    for sites in sites.chunks(1_000) {
+        let output = Command::new("addr2line")
+            .args(["--functions", "--demangle", "--pretty-print", "--exe"])
+            .arg(&program)
+            .args(sites.iter().map(|site| format!("{site:#x}")))
+            .output();
+        // Without the tool the figures have to do.
+        let Ok(output) = output else { break };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let known =
+            |(site, line): (&u64, &str)| (!line.starts_with("??")).then(|| (*site, line.into()));
+        names.extend(sites.iter().zip(text.lines()).filter_map(known));
+    }
+    names
 }

@@ -34,30 +34,10 @@ use crate::{
 /// The worker must have warmed up by then.
 const WARM_UP_MAX: Duration = Duration::from_secs(60);
 
-/// What was counted in a stretch of the run.
+/// How often each instruction ran in a stretch of the run, by its place: an offset into the program, or an
+/// address outside of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) instructions: u64,
-    pub(crate) locked: u64,
-    pub(crate) fences: u64,
-    pub(crate) syscalls: u64,
-    /// Where the locked instructions, fences and system calls were, and how often each ran: offsets into
-    /// the program, or addresses outside of it.
-    pub(crate) sites: HashMap<u64, u64>,
-}
-
-impl Counts {
-    fn add(&mut self, kind: Kind, site: u64) {
-        self.instructions += 1;
-        match kind {
-            Kind::Plain | Kind::Repeated => return,
-            Kind::Locked => self.locked += 1,
-            Kind::Fence => self.fences += 1,
-            Kind::Syscall => self.syscalls += 1,
-        }
-        *self.sites.entry(site).or_default() += 1;
-    }
-}
+pub(crate) struct Counts(pub(crate) HashMap<u64, (Kind, u64)>);
 
 /// Runs this program again as `--traced runtime workload rounds`; counts the first stretch, of that many
 /// rounds, and the second, of twice as many.
@@ -110,8 +90,11 @@ fn step_through(worker: Pid, base: u64) -> Result<[Counts; 2]> {
             None => {
                 let again = kind == Kind::Repeated && address == last;
                 if let (Some(index), false) = (stretch, again) {
-                    let counts: &mut Counts = &mut counts[index];
-                    counts.add(kind, address.wrapping_sub(base));
+                    let Counts(counts) = &mut counts[index];
+                    counts
+                        .entry(address.wrapping_sub(base))
+                        .or_insert((kind, 0))
+                        .1 += 1;
                 }
             }
         }

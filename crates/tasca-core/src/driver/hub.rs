@@ -1,6 +1,7 @@
 //! The driver proper: pollers, slots, and what happens to an event.
 
 use std::io;
+use std::sync::OnceLock;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::slots::Slots;
 /// The I/O half of a runtime: one poller for each worker, one slot for each source.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    pollers: Box<[Poller]>,
+    // Invariant: set for every worker that has been started; see `add_poller`.
+    pollers: Box<[OnceLock<Poller>]>,
     slots: Slots<Readiness>,
     free: Mutex<FreeSlots>,
 }
@@ -31,25 +33,37 @@ struct FreeSlots {
 }
 
 impl Driver {
-    /// Makes a driver with `n_pollers` pollers, at least one.
+    /// Makes a driver with a poller for each of `n_workers` workers, and room for `n_spares` more.
     ///
     /// # Errors
     ///
     /// Those of the platform, lack of descriptors above all. Nothing stays open then.
-    pub(crate) fn new(n_pollers: usize) -> io::Result<Self> {
-        let pollers = (0..n_pollers.max(1))
-            .map(|_| Poller::new())
-            .collect::<io::Result<_>>()?;
-        Ok(Self {
-            pollers,
+    pub(crate) fn new(n_workers: usize, n_spares: usize) -> io::Result<Self> {
+        let this = Self {
+            pollers: (0..n_workers + n_spares).map(|_| OnceLock::new()).collect(),
             slots: Slots::new(),
             free: Mutex::new(FreeSlots::default()),
-        })
+        };
+        (0..n_workers).try_for_each(|worker| this.add_poller(worker))?;
+        Ok(this)
     }
 
-    /// The poller of worker `worker`; indices beyond the last worker wrap around.
+    /// Makes the poller of a spare worker that is about to be started, unless it has one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub(crate) fn add_poller(&self, worker: usize) -> io::Result<()> {
+        if self.pollers[worker].get().is_none() {
+            // Two callers at once: the second poller is closed again.
+            drop(self.pollers[worker].set(Poller::new()?));
+        }
+        Ok(())
+    }
+
+    /// The poller of worker `worker`, which has been started.
     pub(crate) fn poller(&self, worker: usize) -> &Poller {
-        &self.pollers[worker % self.pollers.len()]
+        self.pollers[worker].get().expect("a worker that was started has a poller")
     }
 
     /// Waits on the poller of `worker`, and moves the wakers of those who can go on to `wakers`.

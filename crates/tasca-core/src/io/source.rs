@@ -250,8 +250,7 @@ impl<T: Source> Async<T> {
             cx,
             Direction::Read,
             |source| operation(source),
-            // None at all is the end of the stream, which stays to be read.
-            |&n_done| 0 < n_done && n_done < n_wanted,
+            |&n_done| is_short(n_done, n_wanted),
         )
     }
 
@@ -273,7 +272,7 @@ impl<T: Source> Async<T> {
             cx,
             Direction::Write,
             |source| operation(source),
-            |&n_done| 0 < n_done && n_done < n_wanted,
+            |&n_done| is_short(n_done, n_wanted),
         )
     }
 
@@ -301,6 +300,14 @@ impl<T: Source> Async<T> {
         self.port
             .poll_remembered(cx, direction, source, operation, |_| false)
     }
+}
+
+/// Whether a transfer stopped because the source had no more to give or to take.
+fn is_short(n_done: usize, n_wanted: usize) -> bool {
+    /// No system moves as much at once as it is asked to, but all move this much.
+    const MOVED_AT_ONCE_MIN: usize = 1 << 30;
+    // None at all is the end of the stream, which stays to be read.
+    0 < n_done && n_done < n_wanted.min(MOVED_AT_ONCE_MIN)
 }
 
 // Nothing in here is ever pinned.

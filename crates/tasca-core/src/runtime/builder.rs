@@ -130,7 +130,7 @@ impl Builder {
             remotes.push(Remote::new(index, queue.thief()));
             seeds.push(Seed { index, queue });
         }
-        let driver = Driver::new(n_workers)?;
+        let driver = Driver::new(n_workers, n_spares)?;
         let handler = guard(self.handler.unwrap_or_else(|| Arc::new(|problem| report_to_stderr(&problem))));
         let settings = Settings {
             thread_name: self.thread_name,

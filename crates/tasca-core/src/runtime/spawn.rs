@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context as PollContext, Poll};
 
 use super::handle::Handle;
-use crate::primitive::Arc;
 use crate::scheduler::current;
 use crate::scheduler::shared::{Shared, SpawnOptions};
 use crate::task::Context;

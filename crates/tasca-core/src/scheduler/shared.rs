@@ -24,7 +24,7 @@ use crate::task::error::{Problem, Reporter, Trouble};
 use crate::task::ext::{Ext, Request};
 use crate::task::handle::{Task, TaskRef};
 use crate::task::header::{Header, TaskPtr};
-use crate::task::state::Kind;
+use crate::task::state::{Kind, Live};
 use crate::task::{Callback, Runnable, Schedule};
 
 /// How many spare workers may be started for each regular one, one level at a time, while tasks hold threads up.
@@ -188,7 +188,7 @@ impl Shared {
     /// All tasks that are not done, in the order in which they were spawned.
     pub(crate) fn all_tasks(&self) -> Vec<TaskRef> {
         let mut tasks = Vec::new();
-        self.for_each_task(false, |task| tasks.push(task));
+        self.for_each_task(Live::Tasks, |task| tasks.push(task));
         tasks.sort_by_key(TaskRef::id);
         tasks
     }
@@ -428,15 +428,15 @@ impl Shared {
         !self.injector.is_empty() || self.workers.iter().any(|worker| !worker.thief.is_empty())
     }
 
-    /// Calls `visit` with every task of this runtime that is not done, callbacks included or not.
-    pub(crate) fn for_each_task(&self, callbacks: bool, mut visit: impl FnMut(TaskRef)) {
+    /// Calls `visit` with every task of this runtime that is not done.
+    pub(crate) fn for_each_task(&self, which: Live, mut visit: impl FnMut(TaskRef)) {
         slab::for_each_cell(|state| {
             // SAFETY: a cell begins with its header, which begins with the state; only the state is
             // looked at before a reference has been taken.
             let header: NonNull<Header> = state.cast();
             // SAFETY: the memory of a cell is a state word for ever.
             let state = unsafe { &*ptr::addr_of!((*header.as_ptr()).state) };
-            if !state.acquire_if_live(callbacks) {
+            if !state.acquire_if_live(which) {
                 return;
             }
             // SAFETY: the reference that was just taken keeps the cell.

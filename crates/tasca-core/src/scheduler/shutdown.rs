@@ -11,6 +11,7 @@ use super::shared::{Flavor, Shared};
 use super::worker::{Seed, Worker};
 use crate::primitive::{Arc, AtomicUsize, Condvar, Mutex, Ordering, fence, heavy_fence};
 use crate::task::error::{Problem, Trouble, drop_quietly};
+use crate::task::state::Live;
 use crate::task::{After, waker};
 
 /// Between two walks over the tasks that are left, at most.
@@ -141,6 +142,9 @@ pub(crate) fn start_thread(
 /// Starts a worker; gives the seed back if the system has no thread for it.
 pub(crate) fn start_worker(shared: &Arc<Shared>, seed: Seed) -> Result<(), (Seed, io::Error)> {
     let role = format!("worker-{}", seed.index);
+    if let Err(error) = shared.driver.add_poller(seed.index) {
+        return Err((seed, error));
+    }
     // The seed has to come back if the thread cannot be started, and a closure that was not run is gone.
     let place = Arc::new(Mutex::new(Some(seed)));
     let (kept, taken) = (Arc::clone(shared), Arc::clone(&place));
@@ -148,7 +152,8 @@ pub(crate) fn start_worker(shared: &Arc<Shared>, seed: Seed) -> Result<(), (Seed
     let started = start_thread(shared, &role, move || {
         let seed = taken.lock().take().expect("a thread starts once");
         crate::primitive::sharpen_timers();
-        let (_, _seed) = Worker::enter(&kept, seed, |worker| worker.run_until(|| false));
+        kept.watchdog.ensure_awake(&kept);
+        let ((), _seed) = Worker::enter(&kept, seed, |worker| worker.run_until(|| false));
         kept.threads.worker_ended(&kept);
     });
     started.map_err(|error| {
@@ -206,7 +211,7 @@ fn run_worker(worker: &Worker, is_over: &dyn Fn() -> bool) {
 /// Marks every task that is not done; gives their number.
 fn kill_all(shared: &Shared) -> usize {
     let mut n_left = 0;
-    shared.for_each_task(true, |task| {
+    shared.for_each_task(Live::TasksAndCallbacks, |task| {
         let ptr = task.ptr();
         if ptr.state().load().is_root() {
             return;
@@ -323,7 +328,7 @@ pub(crate) fn report_left(shared: &Shared, left: &Left) {
         return;
     }
     let mut places: Vec<String> = Vec::new();
-    shared.for_each_task(false, |task| {
+    shared.for_each_task(Live::Tasks, |task| {
         if places.len() < 8 {
             places.push(format!("{task:?}"));
         }

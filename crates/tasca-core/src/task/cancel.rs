@@ -2,46 +2,61 @@
 #![doc = include_str!("CANCEL.md")]
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::current;
 use super::error::{CancelMessage, TaskError};
 use super::ext::Request;
+use super::handle::TaskRef;
 use super::header::{Header, TaskPtr};
-use super::state::{CancelRequest, EndPoll};
+use super::state::{CancelRequest, EndPoll, Live};
 
-/// Something a cancel request can be passed on to.
+/// A group of tasks that a cancel request can be passed on to.
 pub(crate) trait CancelTarget: Send + Sync {
     /// Passes a request on; `false` if there is nothing left to cancel.
     fn cancel(&self, message: Option<&CancelMessage>) -> bool;
+}
 
-    /// The task, if that is what this is: chains of tasks are walked without recursion.
-    fn as_task(&self) -> Option<TaskPtr> {
-        None
+/// What a task waits for, as far as cancel requests are concerned. Noted by the leaf that goes pending, for one
+/// poll: the next one begins with nothing.
+#[derive(Clone, Default)]
+pub(crate) enum WaitsFor {
+    #[default]
+    Nothing,
+    /// A task, by cell and id. The leaf may have been moved elsewhere and dropped there, so the cell may be
+    /// another's by now: its memory is a cell's for ever, and the id tells.
+    Task(NonNull<Header>, u64),
+    /// A group.
+    Group(Arc<dyn CancelTarget>),
+    /// Several operands at once: the request is not passed on, but delivered here (rule M5).
+    Several,
+}
+
+impl WaitsFor {
+    /// The task, if it is still there and not done.
+    fn task(&self) -> Option<TaskRef> {
+        let Self::Task(header, id) = self else { return None };
+        // SAFETY: the memory of a cell is a state word for ever.
+        let state = unsafe { &*std::ptr::addr_of!((*header.as_ptr()).state) };
+        if !state.acquire_if_live(Live::Any) {
+            return None;
+        }
+        // SAFETY: the reference that was just taken keeps the cell.
+        let task = unsafe { TaskRef::adopt(TaskPtr::new(*header)) };
+        (task.ptr().header().id == *id).then_some(task)
     }
 }
 
-impl CancelTarget for Header {
-    fn cancel(&self, message: Option<&CancelMessage>) -> bool {
-        self.as_task().is_some_and(|task| cancel(task, message))
-    }
-
-    fn as_task(&self) -> Option<TaskPtr> {
-        // SAFETY: a reference to the header is what the pointer stands for; users keep it as long
-        // as they keep the reference.
-        Some(unsafe { TaskPtr::new(NonNull::from(self)) })
-    }
-}
-
-/// Stands for several operands at once: the request is not passed on, but delivered here.
-struct Several;
-
-impl CancelTarget for Several {
-    fn cancel(&self, _: Option<&CancelMessage>) -> bool {
-        false
+impl std::fmt::Debug for WaitsFor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "nothing",
+            Self::Task(..) => "a task",
+            Self::Group(_) => "a group",
+            Self::Several => "several operands",
+        })
     }
 }
-
-static SEVERAL: Several = Several;
 
 /// Tells leaves apart: an address that belongs to the leaf, and a number.
 pub(crate) type LeafId = (usize, u64);
@@ -53,32 +68,69 @@ pub(crate) struct Raised {
     message: Option<CancelMessage>,
 }
 
-/// Notes what the running task waits for, until its next poll. Called by a leaf that goes pending.
+/// Reaches the running task's note.
 #[inline(always)]
-pub(crate) fn note_waits_for(target: NonNull<dyn CancelTarget>) {
-    let Some(task) = current::with(current::Current::task) else { return };
-    task.header().waits_for.with_mut(|slot| {
-        // SAFETY: this thread polls the task, so it is its holder.
-        let slot = unsafe { &mut *slot };
-        *slot = match slot {
-            None => Some(target),
-            Some(present) if std::ptr::addr_eq(present.as_ptr(), target.as_ptr()) => Some(target),
-            Some(_) => Some(NonNull::from(&SEVERAL)),
+fn with_note<R>(f: impl FnOnce(&mut WaitsFor) -> R) -> Option<R> {
+    let task = current::with(current::Current::task)?;
+    // SAFETY: this thread polls the task, so it is its holder; `f` calls nothing that comes back here.
+    Some(task.header().waits_for.with_mut(|note| f(unsafe { &mut *note })))
+}
+
+/// Notes that the running task waits for `task`, until its next poll.
+#[inline(always)]
+pub(crate) fn note_waits_for_task(task: TaskPtr) {
+    let (header, id) = (NonNull::from(task.header()), task.header().id);
+    with_note(|note| {
+        *note = match note {
+            WaitsFor::Nothing => WaitsFor::Task(header, id),
+            WaitsFor::Task(present, _) if *present == header => WaitsFor::Task(header, id),
+            // A group in the note belongs to a leaf, which has a count of its own: nothing ends here.
+            _ => WaitsFor::Several,
         };
     });
 }
 
-/// Takes the note back. Called by a leaf that is dropped or done; `target` is what it noted.
+/// Notes that the running task waits for a group of tasks, until its next poll.
+pub(crate) fn note_waits_for_group(group: &Arc<dyn CancelTarget>) {
+    let group = Arc::clone(group);
+    let _group = with_note(|note| match note {
+        WaitsFor::Group(present) if Arc::ptr_eq(present, &group) => WaitsFor::Nothing,
+        WaitsFor::Nothing => std::mem::replace(note, WaitsFor::Group(group)),
+        _ => std::mem::replace(note, WaitsFor::Several),
+    });
+}
+
+/// Takes a note back. Called by a leaf that is dropped or done.
 #[inline(always)]
-pub(crate) fn forget_waits_for<T: ?Sized>(target: NonNull<T>) {
-    let Some(task) = current::with(current::Current::task) else { return };
-    task.header().waits_for.with_mut(|slot| {
-        // SAFETY: as in `note_waits_for`.
-        let slot = unsafe { &mut *slot };
-        if slot.is_some_and(|present| std::ptr::addr_eq(present.as_ptr(), target.as_ptr())) {
-            *slot = None;
+pub(crate) fn forget_waits_for_task(task: TaskPtr) {
+    let header = NonNull::from(task.header());
+    with_note(|note| {
+        if matches!(note, WaitsFor::Task(present, _) if *present == header) {
+            *note = WaitsFor::Nothing;
         }
     });
+}
+
+/// Takes a note back. Called by a leaf that is dropped or done.
+pub(crate) fn forget_waits_for_group(group: &Arc<dyn CancelTarget>) {
+    let _group = with_note(|note| match note {
+        WaitsFor::Group(present) if Arc::ptr_eq(present, group) => std::mem::take(note),
+        _ => WaitsFor::Nothing,
+    });
+}
+
+/// Begins a poll: nothing is waited for yet.
+///
+/// # Safety
+///
+/// The caller is the holder of `task`.
+#[inline(always)]
+pub(crate) unsafe fn reset_waits_for(task: TaskPtr) {
+    let before = task.header().waits_for.with_mut(|note| {
+        // SAFETY: only the holder touches the note.
+        std::mem::take(unsafe { &mut *note })
+    });
+    drop(before);
 }
 
 /// What the task waits for.
@@ -86,9 +138,18 @@ pub(crate) fn forget_waits_for<T: ?Sized>(target: NonNull<T>) {
 /// # Safety
 ///
 /// The caller is the holder of `task`.
-unsafe fn waits_for(task: TaskPtr) -> Option<NonNull<dyn CancelTarget>> {
-    // SAFETY: only the holder touches the slot.
-    task.header().waits_for.with(|slot| unsafe { *slot })
+unsafe fn waits_for(task: TaskPtr) -> WaitsFor {
+    // SAFETY: only the holder touches the note.
+    task.header().waits_for.with(|note| unsafe { (*note).clone() })
+}
+
+/// Passes a request on to what a held task waits for; `false` if there is nothing that takes it.
+fn pass_on(target: &WaitsFor, message: Option<&CancelMessage>) -> bool {
+    match target {
+        WaitsFor::Nothing | WaitsFor::Several => false,
+        WaitsFor::Task(..) => target.task().is_some_and(|task| cancel(task.ptr(), message)),
+        WaitsFor::Group(group) => group.cancel(message),
+    }
 }
 
 /// Counts a request, and notes it where the task is queued or running.
@@ -123,38 +184,35 @@ pub(crate) fn cancel(task: TaskPtr, message: Option<&CancelMessage>) -> bool {
         CancelRequest::Flagged => return true,
         CancelRequest::Held => {}
     }
-    let mut chain = Vec::new();
-    let mut last = task;
+    // What is held below the first one, with a reference each: a cell that is held is not done, but the handle that
+    // its waiter has may be elsewhere.
+    let mut chain: Vec<TaskRef> = Vec::new();
     let mut accepted = loop {
+        let last = chain.last().map_or(task, TaskRef::ptr);
         // SAFETY: `last` is held by this function.
-        let Some(target) = (unsafe { waits_for(last) }) else { break false };
-        // SAFETY: a leaf takes its note back before what it noted is gone, and the leaf cannot be
-        // polled or dropped while `last` is held.
-        let target = unsafe { target.as_ref() };
-        match target.as_task() {
-            Some(next) if !next.state().load().is_passive() => match request(next, message) {
-                CancelRequest::Refused => break false,
-                CancelRequest::Flagged => break true,
-                CancelRequest::Held => {
-                    chain.push(last);
-                    last = next;
-                }
-            },
-            _ => break target.cancel(message),
+        let target = unsafe { waits_for(last) };
+        let Some(next) = target.task().filter(|next| !next.ptr().state().load().is_passive()) else {
+            break pass_on(&target, message);
+        };
+        match request(next.ptr(), message) {
+            CancelRequest::Refused => break false,
+            CancelRequest::Flagged => break true,
+            CancelRequest::Held => chain.push(next),
         }
     };
     loop {
+        let next = chain.pop();
+        let last = next.as_ref().map_or(task, TaskRef::ptr);
         if accepted {
-            // SAFETY: still held by this function.
+            // SAFETY: held by this function, which gives it up.
             unsafe { let_go(last) };
         } else {
-            // SAFETY: still held by this function, which gives it up to the queue.
+            // SAFETY: as above.
             unsafe { accept(last, message) };
             accepted = true;
         }
-        match chain.pop() {
-            Some(previous) => last = previous,
-            None => return true,
+        if next.is_none() {
+            return true;
         }
     }
 }
@@ -238,9 +296,7 @@ unsafe fn settle(task: TaskPtr) -> bool {
     };
     // SAFETY: the caller is the holder.
     let target = unsafe { waits_for(task) };
-    // SAFETY: as in `cancel`.
-    let passed_on = target.is_some_and(|target| unsafe { target.as_ref() }.cancel(message.as_ref()));
-    if passed_on {
+    if pass_on(&target, message.as_ref()) {
         return false;
     }
     let mut shared = shared.lock();

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
-use super::cancel;
+use super::cancel::{self, WaitsFor};
 use super::context::ContextCell;
 use super::current;
 use super::error::{Problem, TaskError, Trouble, drop_quietly};
@@ -111,7 +111,7 @@ impl<F: Future, N> Typed<F, N> {
         // SAFETY: as above.
         unsafe { (&raw mut (*header).header.waiter).write(UnsafeCell::new(MaybeUninit::uninit())) };
         // SAFETY: as above.
-        unsafe { (&raw mut (*header).header.waits_for).write(UnsafeCell::new(None)) };
+        unsafe { (&raw mut (*header).header.waits_for).write(UnsafeCell::new(WaitsFor::Nothing)) };
         // SAFETY: as above.
         unsafe { (&raw mut (*header).header.ext).write(AtomicPtr::new(ext)) };
         // SAFETY: as above.
@@ -281,10 +281,8 @@ impl Runnable {
         if state.has_kill() || (state.has_cancel() && !state.is_started()) {
             return end_unpolled(task);
         }
-        task.header().waits_for.with_mut(|slot| {
-            // SAFETY: a runnable is the holder.
-            unsafe { *slot = None };
-        });
+        // SAFETY: a runnable is the holder.
+        unsafe { cancel::reset_waits_for(task) };
         let current_task = if state.is_callback() { ptr::null() } else { task.as_raw() };
         let waker = waker::borrowed(task);
         let mut cx = Context::from_waker(&waker);

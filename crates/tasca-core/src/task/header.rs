@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
 
-use super::cancel::CancelTarget;
+use super::cancel::WaitsFor;
 use super::ext::Ext;
 use super::schedule::Schedule;
 use super::state::State;
@@ -41,7 +41,7 @@ impl std::fmt::Debug for VTable {
     }
 }
 
-/// The first 88 bytes of every cell. The future, later the output, follows.
+/// The first 96 bytes of every cell. The future, later the output, follows.
 ///
 /// | field | who may touch it |
 /// |---|---|
@@ -57,7 +57,7 @@ pub(crate) struct Header {
     pub(crate) vtable: &'static VTable,
     pub(crate) waiter: UnsafeCell<MaybeUninit<Waker>>,
     /// What the task waits for that a cancel request is to be passed on to.
-    pub(crate) waits_for: UnsafeCell<Option<NonNull<dyn CancelTarget>>>,
+    pub(crate) waits_for: UnsafeCell<WaitsFor>,
     pub(crate) ext: AtomicPtr<Ext>,
     pub(crate) id: u64,
     pub(crate) location: &'static Location<'static>,
@@ -136,6 +136,12 @@ impl TaskPtr {
             // SAFETY: the pointer was made by `Box::into_raw` when the side block was set, once.
             drop(unsafe { Box::from_raw(ext) });
         }
+        // A note that a moved leaf left behind may keep a group.
+        let note = self.header().waits_for.with_mut(|note| {
+            // SAFETY: nobody else refers to the cell.
+            std::mem::take(unsafe { &mut *note })
+        });
+        drop(note);
         let free = self.header().vtable.free;
         // SAFETY: the caller's promise is the duty of `free`.
         unsafe { free(self) };

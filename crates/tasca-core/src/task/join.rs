@@ -2,7 +2,6 @@
 
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
 
 use super::cancel;
@@ -33,7 +32,7 @@ impl Join {
             guard.made_progress();
             return Poll::Ready(());
         }
-        cancel::note_waits_for(NonNull::from(task.header()));
+        cancel::note_waits_for_task(task);
         Poll::Pending
     }
 
@@ -90,7 +89,7 @@ impl Join {
     pub(super) fn forget(task: TaskPtr) {
         let state = task.state().load();
         if state.has_waiter() {
-            cancel::forget_waits_for(NonNull::from(task.header()));
+            cancel::forget_waits_for_task(task);
         }
         if state.is_cancelled() {
             cancel::take_back(Self::leaf(task));
@@ -249,7 +248,7 @@ impl<'a, T> Future for JoinRef<'a, T> {
             && current::with(current::Current::delivering)
             && task.state().load().is_cancelled();
         if !overrides && self.listed.poll(cx).is_pending() {
-            cancel::note_waits_for(NonNull::from(task.header()));
+            cancel::note_waits_for_task(task);
             return Poll::Pending;
         }
         task.state().set_observed();
@@ -269,7 +268,7 @@ impl<'a, T> Future for JoinRef<'a, T> {
 impl<T> Drop for JoinRef<'_, T> {
     fn drop(&mut self) {
         let task = self.task.ptr();
-        cancel::forget_waits_for(NonNull::from(task.header()));
+        cancel::forget_waits_for_task(task);
         if task.state().load().is_cancelled() {
             cancel::take_back(self.leaf());
         }

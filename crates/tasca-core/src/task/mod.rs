@@ -1,6 +1,6 @@
 //! Tasks: one cell each, whoever fills it.
 //!
-//! A cell is one allocation: a header of 88 bytes, then the future, later the output in its place. What only some
+//! A cell is one allocation: a header of 96 bytes, then the future, later the output in its place. What only some
 //! tasks need (a name, callbacks, a second waiter, a context) is in a side block that is made when the need arises.
 //!
 //! | file | what |

@@ -189,6 +189,17 @@ pub(crate) enum CancelRequest {
     Held,
 }
 
+/// Which cells [`State::acquire_if_live`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Live {
+    /// What users call tasks.
+    Tasks,
+    /// Those, and steps of the event loop.
+    TasksAndCallbacks,
+    /// Every cell that is in use and not done.
+    Any,
+}
+
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -470,9 +481,13 @@ impl State {
     }
 
     /// Takes a reference to whatever lives in this cell, if it is a task that is not done.
-    /// `callbacks` says whether steps of the event loop count as tasks.
-    pub(crate) fn acquire_if_live(&self, callbacks: bool) -> bool {
-        let excluded = COMPLETE | PASSIVE | if callbacks { 0 } else { CALLBACK };
+    pub(crate) fn acquire_if_live(&self, which: Live) -> bool {
+        let excluded = COMPLETE
+            | match which {
+                Live::Tasks => PASSIVE | CALLBACK,
+                Live::TasksAndCallbacks => PASSIVE,
+                Live::Any => 0,
+            };
         self.transition(|s| {
             if s.0 == 0 || s.0 & excluded != 0 {
                 (false, None)

@@ -36,7 +36,7 @@ impl Counter {
 }
 
 fn driver() -> Arc<Driver> {
-    Arc::new(Driver::new(1).unwrap())
+    Arc::new(Driver::new(1, 0).unwrap())
 }
 
 fn pair() -> (UnixStream, UnixStream) {

@@ -23,15 +23,15 @@
 //! bytes. An entry is 16 bytes, with all that a comparison needs, so ordering touches neither slots
 //! nor tasks.
 //!
-//! The queue knows where every timer's entry is, so its owner removes a timer at once. Other threads
-//! mark the slot only; the owner comes across the mark when the deadline passes, or sweeps once more
-//! than a quarter of all entries are marked.
+//! The queue knows where every timer's entry is, so its owner removes a timer at once. Other
+//! threads mark the slot only; the owner comes across the mark when the deadline passes, or sweeps
+//! once more than a quarter of all entries are marked.
 //!
 //! # Order
 //!
-//! Timers fire in order of their deadlines, to the nanosecond; equal deadlines in the order in which
-//! they were armed, wherever they waited. The deterministic runtime replays on that promise. The
-//! arming number is 32 bits and compared modulo 2^32: the promise holds among timers of *equal*
+//! Timers fire in order of their deadlines, to the nanosecond; equal deadlines in the order in
+//! which they were armed, wherever they waited. The deterministic runtime replays on that promise.
+//! The arming number is 32 bits and compared modulo 2^32: the promise holds among timers of *equal*
 //! deadline that were armed within 2^31 of each other.
 //!
 //! # Cost

@@ -16,8 +16,8 @@ use super::slot::{Claim, TimerKey};
 /// Its owner is whoever has the `&mut`: the worker, or somebody who was let in to fire its timers.
 #[derive(Debug)]
 pub(crate) struct TimerQueue {
-    // Invariant: this queue is the only one of the shard (both are made by `new`), so that the owner
-    // of the one is the owner of the other.
+    // Invariant: this queue is the only one of the shard (both are made by `new`), so that the
+    // owner of the one is the owner of the other.
     shard: Arc<TimerShard>,
     // Invariant: a slot is on the free list of `places` (and `FREE`), or has one entry, in `fresh`
     // or `heap` (and is not `FREE`), or is in `unsettled` (and is `TAKING` or `CANCELLED`).
@@ -62,7 +62,7 @@ impl TimerQueue {
 
     /// A time at which [`pop_expired`](Self::pop_expired) should be called; `None` without timers.
     ///
-    /// Never later than the earliest deadline. Earlier only if other threads have cancelled a timer.
+    /// Never later than the earliest deadline; earlier only if other threads have cancelled timers.
     #[inline]
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         let fresh = self.fresh.next_deadline();
@@ -83,19 +83,17 @@ impl TimerQueue {
             Some(slot) => slot,
             None => self.find_slot(),
         };
-        let arming = self.next_arming;
-        self.next_arming = arming.wrapping_add(1);
-        self.fresh.push(
-            Entry {
-                deadline_ns,
-                arming,
-                slot,
-            },
-            &mut self.places,
-        );
         // SAFETY: (1) `&mut self`, and the invariant at `shard`. (2) The slot comes off the free
         // list, or is new.
         let generation = unsafe { self.shard.slots.get_or_grow(slot).arm(waker) };
+        let arming = self.next_arming;
+        self.next_arming = arming.wrapping_add(1);
+        let entry = Entry {
+            deadline_ns,
+            arming,
+            slot,
+        };
+        self.fresh.push(entry, &mut self.places);
         TimerKey { slot, generation }
     }
 
@@ -122,8 +120,9 @@ impl TimerQueue {
         })
     }
 
-    /// Replaces the waker of a timer and returns the old one; the key stays good. To be asked by the
-    /// holder of the key: in between, the timer seems not to be armed.
+    /// Replaces the waker of a timer and returns the old one; the key stays good.
+    ///
+    /// To be asked by the holder of the key: in between, the timer seems not to be armed.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@
 //! |---|---|---|---|
 //! | `FREE` | no | no | the owner, to put one in |
 //! | `ARMED` | yes | yes | nobody; the owner may look |
-//! | `TAKING` | yes, until the owner comes across it | being read | the thread that made the phase |
+//! | `TAKING` | yes, until the owner comes across it | being read | who made the phase |
 //! | `CANCELLED` | yes, until the owner comes across it | no | nobody |
 //!
 //! ```text
@@ -28,8 +28,8 @@
 //!                                              (6) settle
 //! ```
 //!
-//! (1), (2), (5) and (6) are the owner's; (3) and (4) anybody's. The generation has 62 bits and does
-//! not wrap in the life of a machine.
+//! (1), (2), (5) and (6) are the owner's; (3) and (4) anybody's. The generation has 62 bits and
+//! does not wrap in the life of a machine.
 
 use std::mem::MaybeUninit;
 use std::task::Waker;
@@ -114,8 +114,8 @@ impl Slot {
     /// 2. The slot is `FREE`.
     #[inline]
     pub(super) unsafe fn arm(&self, waker: Waker) -> u64 {
-        // Ordering: Relaxed; a free slot's state was last written by the owner, or acquired by it in
-        // `settle`.
+        // Ordering: Relaxed; a free slot's state was last written by the owner, or acquired by it
+        // in `settle`.
         let free = self.state.load(Ordering::Relaxed);
         debug_assert_eq!(free & PHASE_MASK, FREE, "armed a slot that is in use");
         self.waker.with_mut(|place| {
@@ -183,8 +183,8 @@ impl Slot {
     /// 1. The caller is the queue's owner.
     /// 2. The slot is `TAKING` or `CANCELLED`.
     pub(super) unsafe fn settle(&self) -> bool {
-        // Ordering: Acquire pairs with the Release store in `take_remotely`: the waker has been read
-        // before the owner writes the next one.
+        // Ordering: Acquire pairs with the Release store in `take_remotely`: the waker has been
+        // read before the owner writes the next one.
         let state = self.state.load(Ordering::Acquire);
         if state & PHASE_MASK != CANCELLED {
             debug_assert_eq!(

@@ -1,0 +1,294 @@
+//! [`TcpStream`].
+
+use std::fmt;
+use std::io;
+use std::net::{self, Shutdown, SocketAddr};
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use socket2::SockRef;
+use tasca_core::io::Async;
+use tasca_core::time::sleep;
+
+use super::connect::connect_any;
+use crate::address::{ToSocketAddrs, resolve};
+use crate::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, sealed};
+use crate::stream_io::impl_stream_io;
+
+/// A TCP connection.
+///
+/// It is read and written through [`AsyncRead`](futures::io::AsyncRead) and
+/// [`AsyncWrite`](futures::io::AsyncWrite), which references to it implement as well: `(&stream).read(..)`.
+/// Closing it through `AsyncWrite` ends the writing half; the reading half goes on until the stream is dropped.
+///
+/// # asyncio counterpart
+///
+/// What `asyncio.open_connection` returns, reader and writer in one. Nothing is buffered here: wrap it in
+/// `futures::io::BufReader` for `readline` and `readuntil`.
+///
+/// # Cancel safety
+///
+/// A read or write whose future is dropped has moved nothing. What loops over several of them
+/// (`read_exact`, `write_all` of `futures`) loses track of what it moved before.
+///
+/// # Examples
+///
+/// See [`TcpListener`](crate::TcpListener).
+pub struct TcpStream {
+    io: Async<net::TcpStream>,
+}
+
+impl TcpStream {
+    pub(super) fn new(io: Async<net::TcpStream>) -> Self {
+        Self { io }
+    }
+
+    /// A stream that nobody else has seen.
+    pub(super) fn accepted(io: Async<net::TcpStream>) -> Self {
+        Self::new(io.assume_sole_owner())
+    }
+
+    /// Connects to the first of the given addresses that answers.
+    ///
+    /// Names are looked up without blocking a worker. Where there are several addresses, they are tried as RFC 8305
+    /// ("happy eyeballs") asks for: families take turns, and the next attempt begins 250 ms after the last one or when that
+    /// has failed.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`lookup_host`](crate::lookup_host); else that of the last attempt.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, all attempts are.
+    pub async fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
+        connect_any(resolve(address).await?).await
+    }
+
+    /// As [`connect`](Self::connect), but gives up after `timeout`, look-up of the name included.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `asyncio.open_connection` under `asyncio.timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](io::ErrorKind::TimedOut) after the timeout; else as [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, all attempts are.
+    pub async fn connect_timeout(
+        address: impl ToSocketAddrs,
+        timeout: Duration,
+    ) -> io::Result<Self> {
+        match select(pin!(Self::connect(address)), pin!(sleep(timeout))).await {
+            Either::Left((connected, _)) => connected,
+            Either::Right(((), _)) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no connection within {timeout:?}"),
+            )),
+        }
+    }
+
+    /// Reads without taking anything out: the next read gives the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.read_with(|stream| stream.peek(buffer)).await
+    }
+
+    /// Polls a [`peek`](Self::peek).
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.io.poll_read_with(cx, |stream| stream.peek(buffer))
+    }
+
+    /// Waits until there is something to read, the end of the stream or an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Async::readable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.io.readable().await
+    }
+
+    /// Waits until there is room to write, or an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Async::writable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.io.writable().await
+    }
+
+    /// Divides the stream for two parts of one task.
+    pub fn split(&mut self) -> (ReadHalf<'_, Self>, WriteHalf<'_, Self>) {
+        split::borrowed(self)
+    }
+
+    /// Divides the stream for two tasks. Dropping the writing half ends the writing half of the connection.
+    #[must_use]
+    pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
+        split::owned(self)
+    }
+
+    /// Ends the reading half, the writing half, or both, for all who use the stream.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, [`NotConnected`](io::ErrorKind::NotConnected) if the connection is gone already.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.io.get_ref().shutdown(how)
+    }
+
+    fn shut_down_writing(&self) -> io::Result<()> {
+        match self.shutdown(Shutdown::Write) {
+            // There is nobody left to tell.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            done => done,
+        }
+    }
+
+    /// The address of the peer.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().peer_addr()
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().local_addr()
+    }
+
+    /// Whether small writes are sent at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.io.get_ref().nodelay()
+    }
+
+    /// Sets whether small writes are sent at once (`TCP_NODELAY`), or may be held back to be sent together. Off at
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.io.get_ref().set_nodelay(nodelay)
+    }
+
+    /// What becomes of unsent data when the stream is dropped; see [`set_linger`](Self::set_linger).
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        SockRef::from(&self.io).linger()
+    }
+
+    /// Sets what becomes of unsent data when the stream is dropped (`SO_LINGER`): with `None`, as at first, the
+    /// system sends it in the background. With zero it is thrown away, and the peer sees a reset.
+    ///
+    /// Any other time makes the drop wait, and so blocks the worker.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        SockRef::from(&self.io).set_linger(linger)
+    }
+
+    /// How many hops packets may go.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.io.get_ref().ttl()
+    }
+
+    /// Sets how many hops packets may go.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn set_ttl(&self, n_hops: u32) -> io::Result<()> {
+        self.io.get_ref().set_ttl(n_hops)
+    }
+
+    /// Takes the error that the system keeps for the socket (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of asking for it.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.io.get_ref().take_error()
+    }
+
+    /// Wraps a stream of the standard library, and puts it into non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn from_std(stream: net::TcpStream) -> io::Result<Self> {
+        Async::new(stream).map(Self::new)
+    }
+
+    /// Gives the stream of the standard library back. It stays in non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn into_std(self) -> io::Result<net::TcpStream> {
+        self.io.into_inner()
+    }
+}
+
+impl sealed::Stream for TcpStream {
+    fn end_writing(&self) -> io::Result<()> {
+        self.shut_down_writing()
+    }
+}
+
+impl_stream_io!(TcpStream,);
+impl_stream_io!(TcpStream, &);
+crate::descriptor::impl_descriptor!(TcpStream);
+
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.get_ref().fmt(f)
+    }
+}
