@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, time::Duration};
 
-use crate::rt::{Rt, smol::Smol, tokio::Tokio};
+use crate::rt::{Rt, smol::Smol, tasca::Tasca, tokio::Tokio};
 
 /// A piece of work written once for all runtimes.
 pub trait Workload: 'static {
@@ -65,13 +65,15 @@ pub struct Case {
     pub runtime: &'static str,
     /// Starts a runtime with so many workers, warms it up, and returns what so many rounds took.
     pub measure: fn(usize, u64) -> Duration,
-    /// Starts a runtime with one worker, warms it up, and runs so many rounds between the first and the
-    /// second call of the function, and twice as many between the second and the third. `None` for a
-    /// limit.
-    pub mark: Option<fn(u64, fn(Mark))>,
+    /// Runs with marks; `None` for a limit.
+    pub mark: Option<MarkedRun>,
 }
 
-/// Where a run of [`Case::mark`] is.
+/// Starts a runtime with one worker, warms it up, and runs so many rounds between the first and the
+/// second call of the function, and twice as many between the second and the third.
+pub type MarkedRun = fn(u64, fn(Mark));
+
+/// Where a [`MarkedRun`] is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mark {
     /// Warmed up: the rounds begin.
@@ -85,7 +87,7 @@ pub enum Mark {
 /// The table entry of `W`.
 #[must_use]
 pub fn entry<W: Workload>() -> Entry {
-    let mut cases = vec![case::<Tokio, W>(), case::<Smol, W>()];
+    let mut cases = vec![case::<Tasca, W>(), case::<Tokio, W>(), case::<Smol, W>()];
     cases.extend(W::limits());
     Entry {
         name: W::NAME,

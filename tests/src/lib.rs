@@ -1,1 +1,282 @@
-//! placeholder
+//! What the integration tests share: runtimes of every kind, guards against hanging, and things that count.
+//!
+//! No test sleeps to wait: it waits for an event, through a [`Gate`] or a channel, with a bound so generous that only a
+//! hang reaches it.
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use tasca::{Builder, Problem, Runtime, Trouble};
+
+mod count;
+
+pub use count::{Bomb, Counter, DropCount, Log};
+
+/// When a wait has lasted this long, it will last for ever.
+pub const HANG: Duration = Duration::from_secs(45);
+
+/// Runs `body` on a thread of its own; fails if it hangs, and as it fails.
+///
+/// # Panics
+///
+/// If `body` does, or hangs.
+pub fn guarded<R: Send + 'static>(what: &str, body: impl FnOnce() -> R + Send + 'static) -> R {
+    let (sender, ended) = mpsc::channel();
+    let thread = std::thread::Builder::new().name(what.to_owned()).spawn(move || {
+        // The receiver has gone only if this was taken for hanging.
+        drop(sender.send(catch_unwind(AssertUnwindSafe(body))));
+    });
+    let thread = thread.expect("a thread can be started");
+    match ended.recv_timeout(HANG) {
+        Ok(Ok(value)) => {
+            thread.join().expect("the panic of the body was caught");
+            value
+        }
+        Ok(Err(payload)) => resume_unwind(payload),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => panic!("hangs: {what}"),
+    }
+}
+
+/// The kinds of runtime that every test of a guarantee runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// With so many workers.
+    MultiThread(usize),
+    /// The one that runs in `block_on`.
+    CurrentThread,
+    /// With this seed.
+    Deterministic(u64),
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Deterministic(0),
+        Self::Deterministic(1),
+        Self::Deterministic(7),
+        Self::CurrentThread,
+        Self::MultiThread(1),
+        Self::MultiThread(2),
+        Self::MultiThread(4),
+        Self::MultiThread(8),
+    ];
+
+    /// Those on which a task that was spawned does not start before its spawner suspends.
+    pub const ONE_THREAD: [Self; 4] =
+        [Self::Deterministic(0), Self::Deterministic(1), Self::CurrentThread, Self::MultiThread(1)];
+
+    /// Describes a runtime of this kind.
+    pub fn builder(self) -> Builder {
+        match self {
+            Self::MultiThread(n_workers) => Runtime::builder().multi_thread().worker_threads(n_workers),
+            Self::CurrentThread => Runtime::builder().current_thread(),
+            Self::Deterministic(seed) => Runtime::builder().deterministic(seed),
+        }
+    }
+}
+
+/// A runtime of `kind`, and what is reported on it.
+///
+/// # Panics
+///
+/// If the runtime cannot be made.
+#[must_use]
+pub fn runtime(kind: Kind) -> (Runtime, Problems) {
+    let problems = Problems::default();
+    let runtime = kind.builder().exception_handler(problems.handler()).build();
+    (runtime.expect("a runtime can be made"), problems)
+}
+
+/// Runs `body` as a task on each of `kinds`; fails if one of them fails, hangs, or reports what the body has not taken.
+///
+/// # Panics
+///
+/// As said above.
+pub fn on_each<F>(kinds: &[Kind], body: impl Fn(Problems) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    for &kind in kinds {
+        let (runtime, problems) = runtime(kind);
+        let future = body(problems.clone());
+        let what = format!("{kind:?}");
+        let shown = Shown(kind);
+        guarded(&what, move || {
+            // A spawned task: on the multi-threaded runtime the future of `block_on` is not on a worker.
+            runtime.block_on(runtime.handle().spawn(future));
+            drop(runtime);
+        });
+        problems.expect_none();
+        drop(shown);
+    }
+}
+
+/// [`on_each`] of [`Kind::ALL`].
+pub fn everywhere<F>(body: impl Fn(Problems) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    on_each(&Kind::ALL, body);
+}
+
+/// Says on which kind of runtime a test failed.
+struct Shown(Kind);
+
+impl Drop for Shown {
+    #[expect(clippy::print_stderr, reason = "belongs to the message of a failing test")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed on {:?}", self.0);
+        }
+    }
+}
+
+/// What an exception handler was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What happened.
+    pub trouble: Trouble,
+    /// To which task.
+    pub task: Option<String>,
+    /// Where that was spawned: file and line.
+    pub place: Option<(String, u32)>,
+    /// What was said.
+    pub text: Option<String>,
+}
+
+/// Collects what an exception handler is told.
+#[derive(Clone, Debug, Default)]
+pub struct Problems(Arc<(Mutex<Vec<Report>>, Condvar)>);
+
+impl Problems {
+    /// A handler that puts reports here.
+    pub fn handler(&self) -> impl Fn(&Problem) + Send + Sync + 'static + use<> {
+        let this = self.clone();
+        move |problem| {
+            let report = Report {
+                trouble: problem.trouble(),
+                task: problem.task_name().map(std::borrow::Cow::into_owned),
+                place: problem.spawned_at().map(|place| (place.file().to_owned(), place.line())),
+                text: problem.text().map(str::to_owned),
+            };
+            this.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+            this.0.1.notify_all();
+        }
+    }
+
+    /// Takes what was reported so far.
+    #[must_use]
+    pub fn take(&self) -> Vec<Report> {
+        std::mem::take(&mut *self.0.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until `count` reports are there, and takes them.
+    ///
+    /// # Panics
+    ///
+    /// If there are more, or fewer for too long.
+    #[must_use]
+    pub fn wait(&self, count: usize) -> Vec<Report> {
+        let reports = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut reports, timeout) = self
+            .0
+            .1
+            .wait_timeout_while(reports, HANG, |reports| reports.len() < count)
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "{count} reports were expected: {reports:?}");
+        assert_eq!(reports.len(), count, "{reports:?}");
+        std::mem::take(&mut *reports)
+    }
+
+    /// Waits for one report, of this kind and with this text.
+    ///
+    /// # Panics
+    ///
+    /// If it is another one, there are more, or none comes.
+    pub fn expect_one(&self, trouble: Trouble, text: &str) {
+        let reports = self.wait(1);
+        assert_eq!(reports[0].trouble, trouble, "{reports:?}");
+        assert_eq!(reports[0].text.as_deref(), Some(text), "{reports:?}");
+    }
+
+    /// Fails if anything was reported and not taken.
+    ///
+    /// # Panics
+    ///
+    /// See above.
+    pub fn expect_none(&self) {
+        let reports = self.take();
+        assert!(reports.is_empty(), "reported: {reports:?}");
+    }
+}
+
+/// A place where threads wait until it is opened. Never for a task: it blocks.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    /// A closed one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets everybody pass, from now on.
+    pub fn open(&self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+
+    /// Whether it was opened.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Blocks until the gate is open.
+    ///
+    /// # Panics
+    ///
+    /// If that takes for ever.
+    #[track_caller]
+    pub fn wait(&self) {
+        let open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_open, timeout) = self
+            .0
+            .1
+            .wait_timeout_while(open, HANG, |open| !*open)
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "nobody opens the gate");
+    }
+}
+
+/// What a panic said.
+///
+/// # Panics
+///
+/// If it was no text.
+#[must_use]
+pub fn panic_text(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .expect("the panic has a text")
+}
+
+/// Runs `body`, which panics, and gives what the panic says.
+///
+/// # Panics
+///
+/// If it does not.
+#[track_caller]
+pub fn panic_of<R: Debug>(body: impl FnOnce() -> R) -> String {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(value) => panic!("no panic, but {value:?}"),
+        Err(payload) => panic_text(&*payload),
+    }
+}

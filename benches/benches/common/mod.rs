@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use tasca_benches::workload::Entry;
 
 /// Measures every entry on every runtime at 1 and at 2 workers.
-pub fn bench(criterion: &mut Criterion, entries: &[Entry]) {
+pub(crate) fn bench(criterion: &mut Criterion, entries: &[Entry]) {
     for entry in entries {
         let mut group = criterion.benchmark_group(entry.name);
         group

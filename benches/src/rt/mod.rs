@@ -7,6 +7,7 @@
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 pub mod smol;
+pub mod tasca;
 pub mod tokio;
 
 /// A runtime under measurement.

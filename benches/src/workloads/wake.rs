@@ -63,7 +63,7 @@ impl Turn {
         while self.number.load(Ordering::Acquire) < goal {
             hint::spin_loop();
             spins += 1;
-            if spins % 1_000 == 0 {
+            if spins.is_multiple_of(1_000) {
                 thread::yield_now();
             }
         }

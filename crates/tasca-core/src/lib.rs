@@ -1,26 +1,26 @@
 //! Tasks, scheduler, timers and I/O driver of tasca.
 
-mod primitive;
 mod biased;
+mod driver;
 mod idle;
+pub mod io;
 mod poller;
+mod primitive;
 mod queue;
+mod runtime;
+mod scheduler;
+mod scope;
 mod slab;
 mod slots;
-mod timer_queue;
 mod task;
-mod driver;
-mod scope;
-mod scheduler;
-mod runtime;
-pub mod io;
 pub mod time;
+mod timer_queue;
 
 pub use runtime::{
-    Builder, CallHandle, EnterGuard, Handle, RunError, Runtime, TaskBuilder, all_tasks, current_task, run, spawn,
-    spawn_local, spawn_pinned,
+    Builder, CallHandle, EnterGuard, Handle, RunError, Runtime, TaskBuilder, all_tasks,
+    current_task, run, spawn, spawn_local, spawn_pinned,
 };
-pub use scope::{CatchCancelled, Cancelled, Reraise, catch_cancelled, finally};
+pub use scope::{Cancelled, CatchCancelled, Reraise, catch_cancelled, finally};
 pub use task::context::{Context, ContextVar, Token};
 pub use task::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
 pub use task::handle::{CallbackId, Task, TaskId, TaskRef};

@@ -115,6 +115,10 @@ impl<S: SplitStream> OwnedWriteHalf<S> {
     /// # Errors
     ///
     /// [`ReuniteError`], with both halves in it, if they are not of the same stream.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "there are exactly two references"
+    )]
     pub fn reunite(mut self, reader: OwnedReadHalf<S>) -> Result<S, ReuniteError<S>> {
         if !Arc::ptr_eq(self.shared(), &reader.0) {
             return Err(ReuniteError {

@@ -63,7 +63,9 @@ impl Driver {
 
     /// The poller of worker `worker`, which has been started.
     pub(crate) fn poller(&self, worker: usize) -> &Poller {
-        self.pollers[worker].get().expect("a worker that was started has a poller")
+        self.pollers[worker]
+            .get()
+            .expect("a worker that was started has a poller")
     }
 
     /// Waits on the poller of `worker`, and moves the wakers of those who can go on to `wakers`.

@@ -28,7 +28,9 @@ impl Idle {
     pub(crate) fn new(n_workers: usize, n_eligible: usize) -> Self {
         Self {
             searching: AtomicUsize::new(0),
-            parked: (0..n_workers.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            parked: (0..n_workers.div_ceil(64))
+                .map(|_| AtomicU64::new(0))
+                .collect(),
             n_eligible: AtomicUsize::new(n_eligible),
         }
     }
@@ -42,7 +44,10 @@ impl Idle {
     pub(crate) fn is_hungry(&self) -> bool {
         // Ordering: Relaxed, see above.
         self.searching.load(Ordering::Relaxed) > 0
-            || self.parked.iter().any(|word| word.load(Ordering::Relaxed) != 0)
+            || self
+                .parked
+                .iter()
+                .any(|word| word.load(Ordering::Relaxed) != 0)
     }
 
     /// Whether somebody is searching already.

@@ -56,7 +56,10 @@ mod sys {
             // A registered process cannot lose the right to this call, except in a forked child,
             // where registration is inherited.
             let done = membarrier(MembarrierCommand::PrivateExpedited);
-            debug_assert!(done.is_ok(), "membarrier failed after it had been registered");
+            debug_assert!(
+                done.is_ok(),
+                "membarrier failed after it had been registered"
+            );
         }
     }
 

@@ -11,7 +11,6 @@ mod thread;
 pub(crate) use cell::UnsafeCell;
 pub(crate) use fence::{heavy_fence, light_fence, prepare_fences};
 pub(crate) use fork::{fork_generation, watch_forks};
-pub(crate) use thread::sharpen_timers;
 pub(crate) use parking_lot::{Condvar, Mutex};
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::Arc;
@@ -19,6 +18,7 @@ pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use std::thread::yield_now;
+pub(crate) use thread::sharpen_timers;
 
 /// A thread-local without a destructor: reading it is one load, at any time in a thread's life.
 macro_rules! thread_local_const {

@@ -4,7 +4,7 @@
 #[cfg(target_os = "linux")]
 pub(crate) fn sharpen_timers() {
     // Without the right to change it, sleeps are a little less accurate.
-    drop(rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1)));
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -13,7 +13,10 @@ pub(crate) struct Inbox<T> {
 
 impl<T> Inbox<T> {
     pub(crate) fn new() -> Self {
-        Self { queue: Mutex::new(VecDeque::new()), filled: AtomicBool::new(false) }
+        Self {
+            queue: Mutex::new(VecDeque::new()),
+            filled: AtomicBool::new(false),
+        }
     }
 
     /// Leaves something; the sender then executes a full fence and looks whether the receiver sleeps.

@@ -17,7 +17,11 @@ pub(crate) struct Private<T> {
 
 impl<T> Private<T> {
     pub(crate) fn new() -> Self {
-        Self { slot: None, ring: VecDeque::with_capacity(256), streak: 0 }
+        Self {
+            slot: None,
+            ring: VecDeque::with_capacity(256),
+            streak: 0,
+        }
     }
 
     #[inline(always)]
@@ -64,20 +68,34 @@ impl<T> Private<T> {
 
     /// Takes the newer half, at most `count_max`, for others to run: the oldest still run next at
     /// home. What `is_bound` says of stays. The tasks come in the order in which they were queued.
-    pub(crate) fn share(&mut self, count_max: usize, is_bound: impl Fn(&T) -> bool, out: &mut Vec<T>) {
+    pub(crate) fn share(
+        &mut self,
+        count_max: usize,
+        is_bound: impl Fn(&T) -> bool,
+        out: &mut Vec<T>,
+    ) {
         let count = (self.len() / 2).min(count_max).min(self.ring.len());
         let first = self.ring.len() - count;
         // Bound tasks are rare: the vector allocates only where there is one.
         let mut stay = Vec::new();
         for task in self.ring.drain(first..) {
-            if is_bound(&task) { stay.push(task) } else { out.push(task) }
+            if is_bound(&task) {
+                stay.push(task)
+            } else {
+                out.push(task)
+            }
         }
         self.ring.extend(stay);
     }
 
     /// Takes everything but what `is_bound` says of.
     pub(crate) fn take_all(&mut self, is_bound: impl Fn(&T) -> bool, out: &mut Vec<T>) {
-        for task in self.slot.take().into_iter().chain(std::mem::take(&mut self.ring)) {
+        for task in self
+            .slot
+            .take()
+            .into_iter()
+            .chain(std::mem::take(&mut self.ring))
+        {
             if is_bound(&task) {
                 self.ring.push_back(task);
             } else {

@@ -27,11 +27,17 @@ pub(crate) struct Injector<T>(deque::Injector<T>);
 
 impl<T> Shared<T> {
     pub(crate) fn new() -> Self {
-        Self { queue: deque::Worker::new_fifo(), len: Arc::new(AtomicUsize::new(0)) }
+        Self {
+            queue: deque::Worker::new_fifo(),
+            len: Arc::new(AtomicUsize::new(0)),
+        }
     }
 
     pub(crate) fn thief(&self) -> Thief<T> {
-        Thief { queue: self.queue.stealer(), len: Arc::clone(&self.len) }
+        Thief {
+            queue: self.queue.stealer(),
+            len: Arc::clone(&self.len),
+        }
     }
 
     pub(crate) fn push(&self, task: T) {
@@ -58,7 +64,10 @@ impl<T> Shared<T> {
     /// Takes some from `injector`: one to run, the others into this queue.
     pub(crate) fn take_from(&self, injector: &Injector<T>) -> Option<T> {
         loop {
-            match injector.0.steal_batch_with_limit_and_pop(&self.queue, STEAL_MAX) {
+            match injector
+                .0
+                .steal_batch_with_limit_and_pop(&self.queue, STEAL_MAX)
+            {
                 deque::Steal::Success(task) => {
                     self.publish_len();
                     return Some(task);
@@ -76,7 +85,10 @@ impl<T> Shared<T> {
             return None;
         }
         loop {
-            match victim.queue.steal_batch_with_limit_and_pop(&self.queue, STEAL_MAX) {
+            match victim
+                .queue
+                .steal_batch_with_limit_and_pop(&self.queue, STEAL_MAX)
+            {
                 deque::Steal::Success(task) => {
                     victim.publish_len();
                     self.publish_len();
@@ -121,18 +133,24 @@ impl<T> Injector<T> {
 
 impl<T> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("len", &self.queue.len()).finish()
+        f.debug_struct("Shared")
+            .field("len", &self.queue.len())
+            .finish()
     }
 }
 
 impl<T> fmt::Debug for Thief<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Thief").field("len", &self.queue.len()).finish()
+        f.debug_struct("Thief")
+            .field("len", &self.queue.len())
+            .finish()
     }
 }
 
 impl<T> fmt::Debug for Injector<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Injector").field("is_empty", &self.is_empty()).finish()
+        f.debug_struct("Injector")
+            .field("is_empty", &self.is_empty())
+            .finish()
     }
 }

@@ -39,13 +39,16 @@ pub(super) fn outcome<F: Future>(
     let location = Location::caller();
     shared.check_not_forked();
     assert!(
-        polling::with(|polling| polling.task().is_none()) && current::with_worker(|worker| worker.is_none()),
+        polling::with(|polling| polling.task().is_none())
+            && current::with_worker(|worker| worker.is_none()),
         "block_on was called inside a task or callback, where it would hold up a worker: await the future \
          instead, or spawn it"
     );
     match shared.flavor {
         Flavor::MultiThread => on_parker(shared, future, kind, location),
-        Flavor::CurrentThread | Flavor::Deterministic { .. } => on_seat(shared, future, kind, location),
+        Flavor::CurrentThread | Flavor::Deterministic { .. } => {
+            on_seat(shared, future, kind, location)
+        }
     }
 }
 
@@ -59,14 +62,20 @@ impl<F: Future> Future for Borrowed<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: `block_on` pinned the future, polls it on its own thread only, and does not leave its
-        // frame before the task that holds this pointer is done.
-        unsafe { Pin::new_unchecked(&mut *self.future) }.poll(cx)
+        // SAFETY: `block_on` polls on its own thread only, and does not leave the frame with the future before the
+        // task that holds this pointer is done.
+        let future = unsafe { &mut *self.future };
+        // SAFETY: `block_on` pinned the future.
+        unsafe { Pin::new_unchecked(future) }.poll(cx)
     }
 }
 
 fn options(kind: Kind, home: usize, location: &'static Location<'static>) -> SpawnOptions {
-    SpawnOptions { home: Some(home), kind, ..SpawnOptions::at(location) }
+    SpawnOptions {
+        home: Some(home),
+        kind,
+        ..SpawnOptions::at(location)
+    }
 }
 
 /// Polls here, while the workers run the rest.
@@ -77,12 +86,18 @@ fn on_parker<F: Future>(
     location: &'static Location<'static>,
 ) -> Result<F::Output, TaskError> {
     let parker = Parker::new();
-    let home = shared.parkers.insert(Arc::clone(&parker)).expect("32767 threads are in block_on already");
+    let home = shared
+        .parkers
+        .insert(Arc::clone(&parker))
+        .expect("32767 threads are in block_on already");
     let _entered = current::enter(shared);
     let mut future = pin!(future);
     // SAFETY: the pointer is used for polling only, as a pinned reference.
     let future = unsafe { future.as_mut().get_unchecked_mut() };
-    let body = Borrowed { future, _pinned: PhantomPinned };
+    let body = Borrowed {
+        future,
+        _pinned: PhantomPinned,
+    };
     // SAFETY: the task is bound to this thread; it is polled below until it is done, and a root is not
     // ended from outside.
     let task = unsafe { shared.spawn(body, options(kind, home, location)) };
@@ -115,7 +130,10 @@ fn on_seat<F: Future>(
     let mut future = pin!(future);
     // SAFETY: as in `on_parker`.
     let future = unsafe { future.as_mut().get_unchecked_mut() };
-    let body = Borrowed { future, _pinned: PhantomPinned };
+    let body = Borrowed {
+        future,
+        _pinned: PhantomPinned,
+    };
     shutdown::drive(shared, |drive| {
         // SAFETY: as in `on_parker`; the home is the worker that this thread has become.
         let mut task = unsafe { shared.spawn(body, options(kind, 0, location)) };

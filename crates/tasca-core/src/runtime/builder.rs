@@ -122,8 +122,11 @@ impl Builder {
         let n_workers = self.n_workers()?;
         prepare_fences();
         watch_forks();
-        let n_spares =
-            if self.flavor == Flavor::MultiThread { n_workers * SPARES_PER_WORKER } else { 0 };
+        let n_spares = if self.flavor == Flavor::MultiThread {
+            n_workers * SPARES_PER_WORKER
+        } else {
+            0
+        };
         let (mut remotes, mut seeds) = (Vec::new(), Vec::new());
         for index in 0..n_workers + n_spares {
             let queue = queue::Shared::new();
@@ -131,19 +134,27 @@ impl Builder {
             seeds.push(Seed { index, queue });
         }
         let driver = Driver::new(n_workers, n_spares)?;
-        let handler = guard(self.handler.unwrap_or_else(|| Arc::new(|problem| report_to_stderr(&problem))));
+        let handler = guard(
+            self.handler
+                .unwrap_or_else(|| Arc::new(|problem| report_to_stderr(&problem))),
+        );
         let settings = Settings {
             thread_name: self.thread_name,
             stack_bytes: self.stack_bytes,
             shutdown_timeout: self.shutdown_timeout,
         };
         let shared = Shared::new(self.flavor, remotes, n_workers, driver, handler, settings);
-        let runtime = Runtime { shared: Arc::clone(&shared) };
+        let runtime = Runtime {
+            shared: Arc::clone(&shared),
+        };
         for seed in seeds {
             if self.flavor == Flavor::MultiThread && seed.index < n_workers {
                 // On failure the drop of `runtime` ends the workers that were started.
                 shutdown::start_worker(&shared, seed).map_err(|(_, error)| {
-                    io::Error::new(error.kind(), format!("a worker thread cannot be started: {error}"))
+                    io::Error::new(
+                        error.kind(),
+                        format!("a worker thread cannot be started: {error}"),
+                    )
                 })?;
             } else {
                 shared.threads.return_seed(seed);
@@ -155,13 +166,16 @@ impl Builder {
     fn n_workers(&self) -> io::Result<usize> {
         let wrong = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         match (self.flavor, self.worker_threads) {
-            (Flavor::MultiThread, None) => {
-                Ok(thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX))
-            }
-            (_, Some(0)) => wrong("a runtime needs at least one worker; leave worker_threads out for one a core".into()),
-            (Flavor::MultiThread, Some(n)) if n > WORKERS_MAX => {
-                wrong(format!("{n} workers are too many; the most is {WORKERS_MAX}"))
-            }
+            (Flavor::MultiThread, None) => Ok(thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(WORKERS_MAX)),
+            (_, Some(0)) => wrong(
+                "a runtime needs at least one worker; leave worker_threads out for one a core"
+                    .into(),
+            ),
+            (Flavor::MultiThread, Some(n)) if n > WORKERS_MAX => wrong(format!(
+                "{n} workers are too many; the most is {WORKERS_MAX}"
+            )),
             (Flavor::MultiThread, Some(n)) => Ok(n),
             (_, None | Some(1)) => Ok(1),
             (_, Some(n)) => wrong(format!(
@@ -177,8 +191,14 @@ fn guard(handler: Reporter) -> Reporter {
         let text = problem.to_string();
         let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handler(problem)));
         if let Err(payload) = called {
-            report_to_stderr(&Problem::from_panic(crate::task::error::Trouble::CallbackPanicked, payload));
-            report_to_stderr(&Problem::new(crate::task::error::Trouble::CallbackPanicked, text));
+            report_to_stderr(&Problem::from_panic(
+                crate::task::error::Trouble::CallbackPanicked,
+                payload,
+            ));
+            report_to_stderr(&Problem::new(
+                crate::task::error::Trouble::CallbackPanicked,
+                text,
+            ));
         }
     })
 }

@@ -79,7 +79,10 @@ impl Handle {
     #[must_use = "the runtime is left when the guard is dropped"]
     pub fn enter(&self) -> EnterGuard<'_> {
         self.shared.check_not_forked();
-        EnterGuard { _entered: current::enter(&self.shared), _handle: self }
+        EnterGuard {
+            _entered: current::enter(&self.shared),
+            _handle: self,
+        }
     }
 
     /// Polls `future` on this thread until it is ready; as [`Runtime::block_on`](crate::Runtime::block_on).
@@ -133,10 +136,13 @@ impl Handle {
     /// assert_eq!(task.await, 1);
     /// # });
     /// ```
-    #[expect(clippy::must_use_candidate, reason = "most callbacks are never cancelled")]
     pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> CallHandle {
         let task = self.shared.new_callback(in_context(callback), false);
-        CallHandle { task, timer: None, when: None }
+        CallHandle {
+            task,
+            timer: None,
+            when: None,
+        }
     }
 
     /// The same as [`call_soon`](Self::call_soon), which may be called from any thread here.
@@ -144,7 +150,6 @@ impl Handle {
     /// # asyncio counterpart
     ///
     /// `loop.call_soon_threadsafe()`.
-    #[expect(clippy::must_use_candidate, reason = "most callbacks are never cancelled")]
     pub fn call_soon_threadsafe(&self, callback: impl FnOnce() + Send + 'static) -> CallHandle {
         self.call_soon(callback)
     }
@@ -154,8 +159,11 @@ impl Handle {
     /// # asyncio counterpart
     ///
     /// `loop.call_later()`, in a `Duration` instead of seconds.
-    #[expect(clippy::must_use_candidate, reason = "most callbacks are never cancelled")]
-    pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + Send + 'static) -> CallHandle {
+    pub fn call_later(
+        &self,
+        delay: Duration,
+        callback: impl FnOnce() + Send + 'static,
+    ) -> CallHandle {
         self.call_at_option(self.time().checked_add(delay), callback)
     }
 
@@ -164,8 +172,11 @@ impl Handle {
     /// # asyncio counterpart
     ///
     /// `loop.call_at()`.
-    #[expect(clippy::must_use_candidate, reason = "most callbacks are never cancelled")]
-    pub fn call_at(&self, deadline: Instant, callback: impl FnOnce() + Send + 'static) -> CallHandle {
+    pub fn call_at(
+        &self,
+        deadline: Instant,
+        callback: impl FnOnce() + Send + 'static,
+    ) -> CallHandle {
         self.call_at_option(Some(deadline), callback)
     }
 
@@ -177,9 +188,17 @@ impl Handle {
         let task = self.shared.new_callback(in_context(callback), true);
         let timer = deadline.map(|deadline| {
             let deadline_ns = self.shared.clock.ns_of(deadline);
-            Arc::new(Mutex::new(Some(Timer::arm(&self.shared, deadline_ns, waker::owned(task.ptr())))))
+            Arc::new(Mutex::new(Some(Timer::arm(
+                &self.shared,
+                deadline_ns,
+                waker::owned(task.ptr()),
+            ))))
         });
-        CallHandle { task, timer, when: deadline }
+        CallHandle {
+            task,
+            timer,
+            when: deadline,
+        }
     }
 
     /// Hands a problem to the runtime's exception handler.
@@ -201,7 +220,9 @@ fn in_context(callback: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Se
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("runtime", &self.shared).finish()
+        f.debug_struct("Handle")
+            .field("runtime", &self.shared)
+            .finish()
     }
 }
 

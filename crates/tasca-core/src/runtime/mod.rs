@@ -61,7 +61,6 @@ impl Runtime {
     }
 
     /// Describes a runtime to be made.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }

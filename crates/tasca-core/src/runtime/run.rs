@@ -58,7 +58,9 @@ impl fmt::Display for RunError {
         match &self.0 {
             Kind_::Start(error) => write!(f, "the runtime cannot be made: {error}"),
             Kind_::Cancelled(None) => f.write_str("main was cancelled"),
-            Kind_::Cancelled(Some(message)) => write!(f, "main was cancelled: {}", message.as_str()),
+            Kind_::Cancelled(Some(message)) => {
+                write!(f, "main was cancelled: {}", message.as_str())
+            }
             Kind_::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -99,7 +101,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Runtime::new().map_err(|error| RunError(Kind_::Start(error)))?.run(main)
+    Runtime::new()
+        .map_err(|error| RunError(Kind_::Start(error)))?
+        .run(main)
 }
 
 impl Runtime {
@@ -181,7 +185,11 @@ impl Runtime {
         drop(self);
         let (outcome, interrupted) = match ended {
             Ok(ended) => ended,
-            Err(error) => resume_unwind(error.into_panic().unwrap_or_else(|_| Box::new("unreachable"))),
+            Err(error) => resume_unwind(
+                error
+                    .into_panic()
+                    .unwrap_or_else(|_| Box::new("unreachable")),
+            ),
         };
         outcome.map_err(|error| match error.message().cloned() {
             None if error.is_cancelled() && interrupted => RunError(Kind_::Interrupted),
@@ -201,7 +209,9 @@ async fn wait_for_main<T>(
 ) -> (Result<T, TaskError>, bool) {
     let shadow = main.task_ref();
     let mut outcome = main.outcome();
-    let Some(interrupts) = interrupts else { return (outcome.await, false) };
+    let Some(interrupts) = interrupts else {
+        return (outcome.await, false);
+    };
     match select(&mut outcome, interrupts.next().boxed_local()).await {
         Either::Left((ended, _)) => (ended, false),
         Either::Right(_) => {
@@ -214,8 +224,11 @@ async fn wait_for_main<T>(
 
 /// Cancels what is left, and waits for it (rules R2, M14).
 async fn close(shared: &crate::scheduler::shared::Shared, timeout: Duration) {
-    let left: Vec<TaskRef> =
-        shared.all_tasks().into_iter().filter(|task| !task.ptr().state().load().is_root()).collect();
+    let left: Vec<TaskRef> = shared
+        .all_tasks()
+        .into_iter()
+        .filter(|task| !task.ptr().state().load().is_root())
+        .collect();
     for task in &left {
         task.cancel();
     }

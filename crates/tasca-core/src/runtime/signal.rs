@@ -44,18 +44,27 @@ mod unix {
             }
             Self::try_listen()
                 .inspect_err(|error| {
-                    shared.report(Problem::new(Trouble::Driver, format!("SIGINT cannot be handled: {error}")));
+                    shared.report(Problem::new(
+                        Trouble::Driver,
+                        format!("SIGINT cannot be handled: {error}"),
+                    ));
                 })
                 .ok()
         }
 
         fn try_listen() -> io::Result<Self> {
             let (receiver, sender) = UnixStream::pair()?;
-            let mut this = Self { bytes: Async::new(receiver)?, ids: Vec::new() };
+            let mut this = Self {
+                bytes: Async::new(receiver)?,
+                ids: Vec::new(),
+            };
             // The second interrupt must end even a process whose threads are all stuck, so it is dealt with in
             // the handler itself; registered first, it sees the flag as the first interrupt left it.
             let again = Arc::new(AtomicBool::new(false));
-            this.ids.push(flag::register_conditional_default(SIGINT, Arc::clone(&again))?);
+            this.ids.push(flag::register_conditional_default(
+                SIGINT,
+                Arc::clone(&again),
+            )?);
             this.ids.push(flag::register(SIGINT, again)?);
             this.ids.push(low_level::pipe::register(SIGINT, sender)?);
             Ok(this)
@@ -64,7 +73,9 @@ mod unix {
         /// Waits for an interrupt.
         pub(crate) async fn next(&self) -> io::Result<()> {
             let mut byte = [0; 1];
-            self.bytes.read_with(|mut bytes| bytes.read_exact(&mut byte)).await
+            self.bytes
+                .read_with(|mut bytes| bytes.read_exact(&mut byte))
+                .await
         }
     }
 }

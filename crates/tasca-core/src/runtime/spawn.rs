@@ -155,7 +155,9 @@ impl<M: FnOnce() -> F, F: Future> Future for Pinned<M, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<F::Output> {
         if let Self::Unmade(make) = &mut *self {
-            let make = make.take().expect("a future whose making panicked is not polled again");
+            let make = make
+                .take()
+                .expect("a future whose making panicked is not polled again");
             *self = Self::Made(Box::pin(make()));
         }
         match &mut *self {
@@ -208,7 +210,10 @@ impl Task<()> {
     /// ```
     #[track_caller]
     pub fn builder() -> TaskBuilder {
-        TaskBuilder { options: SpawnOptions::at(Location::caller()), handle: None }
+        TaskBuilder {
+            options: SpawnOptions::at(Location::caller()),
+            handle: None,
+        }
     }
 }
 
@@ -306,7 +311,9 @@ impl Handle {
         F::Output: Send + 'static,
     {
         // SAFETY: the future is `Send` and `'static`.
-        unsafe { self.shared().spawn(future, SpawnOptions::at(Location::caller())) }
+        unsafe {
+            self.shared()
+                .spawn(future, SpawnOptions::at(Location::caller()))
+        }
     }
 }
-

@@ -14,11 +14,17 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn real() -> Self {
-        Self { origin: Instant::now(), moved: None }
+        Self {
+            origin: Instant::now(),
+            moved: None,
+        }
     }
 
     pub(crate) fn virtual_time() -> Self {
-        Self { origin: Instant::now(), moved: Some(AtomicU64::new(0)) }
+        Self {
+            origin: Instant::now(),
+            moved: Some(AtomicU64::new(0)),
+        }
     }
 
     pub(crate) fn now_ns(&self) -> u64 {

@@ -71,6 +71,11 @@ pub(crate) fn with_shared<R>(f: impl FnOnce(Option<&Shared>) -> R) -> R {
     f(unsafe { shared.as_ref() })
 }
 
+/// Whether this thread is in that very runtime.
+pub(crate) fn is_inside(shared: &Shared) -> bool {
+    with_shared(|here| here.is_some_and(|here| ptr::eq(here, shared)))
+}
+
 /// The worker whose loop this thread is in.
 #[inline(always)]
 pub(crate) fn with_worker<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
@@ -90,6 +95,9 @@ pub(crate) fn io_driver() -> Option<(Arc<crate::driver::Driver>, usize)> {
     with_shared(|shared| {
         let shared = shared?;
         let home = with_worker_of(shared, |worker| worker.map(Worker::index));
-        Some((Arc::clone(&shared.driver), home.unwrap_or_else(|| shared.next_home())))
+        Some((
+            Arc::clone(&shared.driver),
+            home.unwrap_or_else(|| shared.next_home()),
+        ))
     })
 }

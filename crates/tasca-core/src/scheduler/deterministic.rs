@@ -11,7 +11,6 @@
 use std::task::Waker;
 
 use super::remote::Core;
-use super::shared::Shared;
 use super::worker::Worker;
 use crate::primitive::{AtomicU64, Condvar, Mutex, Ordering};
 use crate::task::{After, Runnable, waker};
@@ -53,7 +52,9 @@ impl Deterministic {
     /// A number below `bound`.
     fn below(&self, bound: usize) -> usize {
         // splitmix64 (Steele, Lea, Flood, 2014). Ordering: Relaxed; one thread draws.
-        let mut z = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        let mut z = self
+            .random
+            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) % bound as u64) as usize
@@ -143,8 +144,7 @@ fn queue_due_timers(worker: &Worker, wakers: &mut Vec<Waker>) {
     let shared = worker.shared();
     let now_ns = shared.clock.now_ns();
     loop {
-        let more = worker
-            .with_core(|core| core.timers.pop_expired(now_ns, wakers, 256));
+        let more = worker.with_core(|core| core.timers.pop_expired(now_ns, wakers, 256));
         for waker in wakers.drain(..) {
             if waker::is_callback(&waker) {
                 waker.wake();

@@ -21,7 +21,10 @@ pub(crate) struct Parker {
 
 impl Parker {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { ready: AtomicBool::new(false), thread: thread::current() })
+        Arc::new(Self {
+            ready: AtomicBool::new(false),
+            thread: thread::current(),
+        })
     }
 
     /// Lets the thread poll its task.

@@ -33,7 +33,10 @@ impl Remote {
         Self {
             index,
             timers: Arc::clone(timers.shard()),
-            core: BiasedLock::new(Core { queue: Private::new(), timers }),
+            core: BiasedLock::new(Core {
+                queue: Private::new(),
+                timers,
+            }),
             thief,
             inbox: Inbox::new(),
             poll_count: AtomicU64::new(0),

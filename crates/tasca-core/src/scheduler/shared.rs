@@ -23,7 +23,6 @@ use crate::task::context::Context;
 use crate::task::error::{Problem, Reporter, Trouble};
 use crate::task::ext::{Ext, Request};
 use crate::task::handle::{Task, TaskRef};
-use crate::task::header::{Header, TaskPtr};
 use crate::task::state::{Kind, Live};
 use crate::task::{Callback, Runnable, Schedule};
 
@@ -91,7 +90,9 @@ pub(crate) struct Settings {
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("thread_name", &self.thread_name).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("thread_name", &self.thread_name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,7 +109,13 @@ pub(crate) struct SpawnOptions {
 impl SpawnOptions {
     #[inline(always)]
     pub(crate) fn at(location: &'static Location<'static>) -> Self {
-        Self { name: None, context: None, location, home: None, kind: Kind::Task }
+        Self {
+            name: None,
+            context: None,
+            location,
+            home: None,
+            kind: Kind::Task,
+        }
     }
 }
 
@@ -154,7 +161,9 @@ impl Shared {
     }
 
     pub(crate) fn keep_alive(&self) -> Arc<Self> {
-        self.me.upgrade().expect("a runtime in use is kept by somebody")
+        self.me
+            .upgrade()
+            .expect("a runtime in use is kept by somebody")
     }
 
     /// Fails in a forked child, where none of the runtime's threads exist.
@@ -182,7 +191,9 @@ impl Shared {
 
     /// Whether tasks of this runtime must not be touched by this thread.
     pub(crate) fn is_bound_to_another_thread(&self) -> bool {
-        self.bound_to.get().is_some_and(|bound| *bound != thread::current().id())
+        self.bound_to
+            .get()
+            .is_some_and(|bound| *bound != thread::current().id())
     }
 
     /// All tasks that are not done, in the order in which they were spawned.
@@ -291,8 +302,10 @@ impl Shared {
             "spawned on a runtime that has shut down"
         };
         let task = runnable.task();
-        task.ext_or_new().shared.lock().request =
-            Some(Request { message: Some(why.into()), accepted: true });
+        task.ext_or_new().shared.lock().request = Some(Request {
+            message: Some(why.into()),
+            accepted: true,
+        });
         // The state is OWNED, so the kill is only noted, and this runnable carries it out.
         let _noted = task.state().request_kill();
         let _gone = runnable.run();
@@ -303,7 +316,11 @@ impl Shared {
         let callback = self.guard_callback(callback);
         let scheduler: &dyn Schedule = self;
         let birth = Birth {
-            kind: if timed { Kind::TimedCallback } else { Kind::Callback },
+            kind: if timed {
+                Kind::TimedCallback
+            } else {
+                Kind::Callback
+            },
             home: None,
             id: self.ordinal,
             location: Location::caller(),
@@ -346,7 +363,9 @@ impl Shared {
     #[inline(always)]
     fn queue(&self, runnable: Runnable, spawned: bool) {
         current::with_worker_of(self, |worker| {
-            let Some(worker) = worker else { return self.queue_from_outside(runnable) };
+            let Some(worker) = worker else {
+                return self.queue_from_outside(runnable);
+            };
             match runnable.home() {
                 Some(home) if home != worker.index() => self.queue_at(home, runnable),
                 _ if spawned => worker.push_spawned(runnable),
@@ -405,7 +424,10 @@ impl Shared {
         }
         if let Err(error) = self.driver.poller(worker).notify() {
             // The worker will look when its present sleep ends, if it ends.
-            self.report(Problem::new(Trouble::Driver, format!("a worker cannot be woken: {error}")));
+            self.report(Problem::new(
+                Trouble::Driver,
+                format!("a worker cannot be woken: {error}"),
+            ));
         }
     }
 
@@ -420,7 +442,10 @@ impl Shared {
 
     #[cold]
     pub(crate) fn report_driver_error(&self, error: &std::io::Error) {
-        self.report_once(Problem::new(Trouble::Driver, format!("waiting for events failed: {error}")));
+        self.report_once(Problem::new(
+            Trouble::Driver,
+            format!("waiting for events failed: {error}"),
+        ));
     }
 
     /// Whether any worker could find work in the queues that all can reach.
@@ -431,16 +456,10 @@ impl Shared {
     /// Calls `visit` with every task of this runtime that is not done.
     pub(crate) fn for_each_task(&self, which: Live, mut visit: impl FnMut(TaskRef)) {
         slab::for_each_cell(|state| {
-            // SAFETY: a cell begins with its header, which begins with the state; only the state is
-            // looked at before a reference has been taken.
-            let header: NonNull<Header> = state.cast();
-            // SAFETY: the memory of a cell is a state word for ever.
-            let state = unsafe { &*ptr::addr_of!((*header.as_ptr()).state) };
-            if !state.acquire_if_live(which) {
+            // SAFETY: the slab gives the starts of cells.
+            let Some(task) = (unsafe { TaskRef::try_from_cell(state.cast(), which) }) else {
                 return;
-            }
-            // SAFETY: the reference that was just taken keeps the cell.
-            let task = unsafe { TaskRef::adopt(TaskPtr::new(header)) };
+            };
             let scheduler = task.ptr().header().scheduler;
             let ordinal = task.ptr().header().id & !crate::task::NUMBER_MASK;
             if ptr::addr_eq(scheduler.as_ptr(), self) && ordinal == self.ordinal {
@@ -456,7 +475,10 @@ struct CallbackBody(Option<Callback>);
 impl Future for CallbackBody {
     type Output = ();
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<()> {
         if let Some(callback) = self.0.take() {
             callback();
         }

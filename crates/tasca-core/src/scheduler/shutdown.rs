@@ -51,7 +51,11 @@ impl Threads {
     }
 
     fn has_seed(&self, index: usize) -> bool {
-        self.state.lock().seeds.iter().any(|seed| seed.index == index)
+        self.state
+            .lock()
+            .seeds
+            .iter()
+            .any(|seed| seed.index == index)
     }
 
     pub(crate) fn return_seed(&self, seed: Seed) {
@@ -125,7 +129,8 @@ pub(crate) fn start_thread(
             self.0.threads.changed.notify_all();
         }
     }
-    let mut builder = thread::Builder::new().name(format!("{}-{role}", shared.settings.thread_name));
+    let mut builder =
+        thread::Builder::new().name(format!("{}-{role}", shared.settings.thread_name));
     if let Some(bytes) = shared.settings.stack_bytes {
         builder = builder.stack_size(bytes);
     }
@@ -148,17 +153,29 @@ pub(crate) fn start_worker(shared: &Arc<Shared>, seed: Seed) -> Result<(), (Seed
     // The seed has to come back if the thread cannot be started, and a closure that was not run is gone.
     let place = Arc::new(Mutex::new(Some(seed)));
     let (kept, taken) = (Arc::clone(shared), Arc::clone(&place));
-    shared.threads.n_workers_running.fetch_add(1, Ordering::AcqRel);
+    shared
+        .threads
+        .n_workers_running
+        .fetch_add(1, Ordering::AcqRel);
     let started = start_thread(shared, &role, move || {
         let seed = taken.lock().take().expect("a thread starts once");
         crate::primitive::sharpen_timers();
         kept.watchdog.ensure_awake(&kept);
-        let ((), _seed) = Worker::enter(&kept, seed, |worker| worker.run_until(|| false));
+        let ((), _seed) = Worker::enter(&kept, seed, |worker| {
+            worker.run_until(|| false);
+            worker.drain_timers();
+        });
         kept.threads.worker_ended(&kept);
     });
     started.map_err(|error| {
-        shared.threads.n_workers_running.fetch_sub(1, Ordering::AcqRel);
-        (place.lock().take().expect("the thread did not start"), error)
+        shared
+            .threads
+            .n_workers_running
+            .fetch_sub(1, Ordering::AcqRel);
+        (
+            place.lock().take().expect("the thread did not start"),
+            error,
+        )
     })
 }
 
@@ -194,6 +211,7 @@ fn drive_with<R>(
         if shared.is_closed() {
             // The runtime ended inside: what is left is marked to be dropped.
             end_tasks_here(worker);
+            worker.drain_timers();
         }
         result
     });
@@ -256,11 +274,14 @@ pub(crate) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> Left {
         return Left::default();
     }
     let deadline = Instant::now().checked_add(timeout);
-    let inside = current::with_shared(|here| here.is_some_and(|here| std::ptr::eq(here, &**shared)));
+    let inside = current::is_inside(shared);
     shared.close();
     // Ordering: pairs with the light fence in `spawn`: a spawner that did not see the closing is seen by the walk.
     heavy_fence();
-    let mut left = Left { n_tasks: kill_all(shared), n_threads: 0 };
+    let mut left = Left {
+        n_tasks: kill_all(shared),
+        n_threads: 0,
+    };
     if shared.flavor != Flavor::MultiThread {
         // If somebody drives it, possibly a caller of this function, that one will end the tasks.
         if shared.is_bound_to_another_thread() {
@@ -306,7 +327,9 @@ fn wait_for_tasks(shared: &Shared, deadline: Option<Instant>) -> usize {
 }
 
 fn join_threads(shared: &Shared, deadline: Option<Instant>) -> usize {
-    shared.threads.wait_until(deadline, |state| state.n_running == 0);
+    shared
+        .threads
+        .wait_until(deadline, |state| state.n_running == 0);
     let (n_running, handles) = {
         let mut state = shared.threads.state.lock();
         (state.n_running, std::mem::take(&mut state.handles))
@@ -338,7 +361,10 @@ pub(crate) fn report_left(shared: &Shared, left: &Left) {
         shared,
         Problem::new(
             Trouble::Shutdown,
-            format!("{n_threads} threads and {n_tasks} tasks did not end in time: {}", places.join(", ")),
+            format!(
+                "{n_threads} threads and {n_tasks} tasks did not end in time: {}",
+                places.join(", ")
+            ),
         ),
     );
 }

@@ -24,7 +24,11 @@ impl Timer {
             Some(worker) => {
                 let home = worker.remote();
                 let key = worker.with_core(|core| core.timers.insert(deadline_ns, waker));
-                Self { home: Arc::clone(home), key, let_go: false }
+                Self {
+                    home: Arc::clone(home),
+                    key,
+                    let_go: false,
+                }
             }
             None => Self::arm_elsewhere(shared, deadline_ns, waker),
         })
@@ -40,7 +44,11 @@ impl Timer {
         });
         // Liveness: the worker may sleep beyond the new deadline.
         shared.nudge(home.index);
-        Self { home: Arc::clone(home), key, let_go: false }
+        Self {
+            home: Arc::clone(home),
+            key,
+            let_go: false,
+        }
     }
 
     /// Has the timer wake `waker` instead of the one it was armed with.

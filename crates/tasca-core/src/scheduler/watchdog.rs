@@ -155,7 +155,8 @@ impl Watch {
             sleep = false;
             // Panic: foreign wakers are the only user code in a tick, and are guarded; this keeps a defect from ending it.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.tick())) {
-                self.shared.report_once(Problem::from_panic(Trouble::DropPanicked, payload));
+                self.shared
+                    .report_once(Problem::from_panic(Trouble::DropPanicked, payload));
             }
             if self.quiet_ticks > TICKS_UNTIL_SLEEP {
                 self.shared.watchdog.asleep.store(true, Ordering::Relaxed);
@@ -202,8 +203,13 @@ impl Watch {
             }
         }
         self.quiet_ticks = if any_active { 0 } else { self.quiet_ticks + 1 };
-        self.shared.idle.set_eligible(self.shared.n_workers + n_stuck.min(n_known - self.shared.n_workers));
-        if n_stuck == n_known && ticks_stuck_min >= TICKS_UNTIL_SPARE && self.shared.has_stealable_work() {
+        self.shared
+            .idle
+            .set_eligible(self.shared.n_workers + n_stuck.min(n_known - self.shared.n_workers));
+        if n_stuck == n_known
+            && ticks_stuck_min >= TICKS_UNTIL_SPARE
+            && self.shared.has_stealable_work()
+        {
             self.call_spare(n_known);
         }
     }
@@ -215,7 +221,8 @@ impl Watch {
         let now_ns = shared.clock.now_ns();
         let (taken, wakers) = (&mut self.taken, &mut self.wakers);
         let visited = remote.core.try_visit(|core| {
-            core.queue.take_all(|task: &Runnable| task.home().is_some(), taken);
+            core.queue
+                .take_all(|task: &Runnable| task.home().is_some(), taken);
             core.timers.pop_expired(now_ns, wakers, FIRED_AT_ONCE_MAX);
         });
         // A worker that was caught inside its core is not stuck; or it is, and the next tick comes.
@@ -240,10 +247,15 @@ impl Watch {
         if n_known >= self.shared.workers.len() {
             return;
         }
-        let Some(seed) = self.shared.threads.take_seed(n_known) else { return };
+        let Some(seed) = self.shared.threads.take_seed(n_known) else {
+            return;
+        };
         match shutdown::start_worker(&self.shared, seed) {
             Ok(()) => {
-                self.shared.watchdog.n_spares.fetch_add(1, Ordering::Relaxed);
+                self.shared
+                    .watchdog
+                    .n_spares
+                    .fetch_add(1, Ordering::Relaxed);
             }
             Err((seed, error)) => {
                 self.shared.threads.return_seed(seed);

@@ -16,6 +16,7 @@ use crate::poller::Events;
 use crate::primitive::{Arc, spin_loop};
 use crate::queue;
 use crate::slab;
+use crate::task::error::drop_quietly;
 use crate::task::{After, Runnable, waker};
 
 /// A busy worker looks at timers, sockets and the injector about this often.
@@ -95,7 +96,10 @@ impl Worker {
             poll_ns: Cell::new(1_000),
             spin_credit: Cell::new(SPIN_CREDIT_MAX / 2),
             random: Cell::new(0x9e37_79b9 ^ (remote.index as u32 + 1)),
-            numbers: RefCell::new(Numbers { stock: 0..0, next_block: 1 }),
+            numbers: RefCell::new(Numbers {
+                stock: 0..0,
+                next_block: 1,
+            }),
             events: RefCell::new(Events::new()),
             wakers: RefCell::new(Vec::new()),
             batch: RefCell::new(Vec::with_capacity(SHARED_AT_ONCE_MAX)),
@@ -125,7 +129,13 @@ impl Worker {
         let result = body(&worker);
         drop(entered);
         let Self { remote, queue, .. } = worker;
-        (result, Seed { index: remote.index, queue })
+        (
+            result,
+            Seed {
+                index: remote.index,
+                queue,
+            },
+        )
     }
 
     #[inline(always)]
@@ -176,7 +186,11 @@ impl Worker {
     pub(crate) fn push_woken(&self, runnable: Runnable) {
         let in_order = self.in_order || self.dispatching.get();
         self.with_core(|core| {
-            if in_order { core.queue.push_back(runnable) } else { core.queue.push_woken(runnable) }
+            if in_order {
+                core.queue.push_back(runnable)
+            } else {
+                core.queue.push_woken(runnable)
+            }
         });
     }
 
@@ -201,7 +215,10 @@ impl Worker {
         let mut n_polls = 0;
         loop {
             self.take_inbox();
-            let Some(runnable) = self.pop_own().or_else(|| self.queue.pop()).or_else(|| self.take_injected())
+            let Some(runnable) = self
+                .pop_own()
+                .or_else(|| self.queue.pop())
+                .or_else(|| self.take_injected())
             else {
                 return n_polls;
             };
@@ -246,7 +263,11 @@ impl Worker {
     /// Gives some of the queue to those who have nothing, if that pays.
     fn consider_sharing(&self, n_left: usize) {
         let queued_ns = (n_left as u64 + 1).saturating_mul(self.poll_ns.get());
-        let worth = if self.shared.idle.has_searchers() { WORTH_SHARING_NS } else { WORTH_WAKING_NS };
+        let worth = if self.shared.idle.has_searchers() {
+            WORTH_SHARING_NS
+        } else {
+            WORTH_WAKING_NS
+        };
         if queued_ns >= worth {
             self.share(n_left);
         }
@@ -257,7 +278,11 @@ impl Worker {
         let count_max = SHARED_AT_ONCE_MAX.min(n_left);
         let mut batch = self.batch.borrow_mut();
         self.with_core(|core| {
-            core.queue.share(count_max, |task: &Runnable| task.home().is_some(), &mut batch);
+            core.queue.share(
+                count_max,
+                |task: &Runnable| task.home().is_some(),
+                &mut batch,
+            );
         });
         if batch.is_empty() {
             return;
@@ -276,8 +301,8 @@ impl Worker {
         let n_polls = u64::from(self.polls_per_look.get() - self.polls_until_look.get());
         let now = self.shared.clock.now_ns();
         let elapsed = now - self.last_look_ns.get();
-        if n_polls > 0 {
-            self.poll_ns.set((elapsed / n_polls).max(1));
+        if let Some(poll_ns) = elapsed.checked_div(n_polls) {
+            self.poll_ns.set(poll_ns.max(1));
         }
         let polls = (MAINTENANCE_NS / self.poll_ns.get()).clamp(1, u64::from(POLLS_PER_LOOK_MAX));
         // Clamped to 256.
@@ -299,7 +324,8 @@ impl Worker {
     fn fire_timers(&self, now_ns: u64) -> bool {
         let mut wakers = self.wakers.take();
         self.with_core(|core| {
-            core.timers.pop_expired(now_ns, &mut wakers, FIRED_AT_ONCE_MAX);
+            core.timers
+                .pop_expired(now_ns, &mut wakers, FIRED_AT_ONCE_MAX);
         });
         self.wake_all(wakers)
     }
@@ -309,7 +335,9 @@ impl Worker {
         let mut wakers = self.wakers.take();
         let turned = {
             let mut events = self.events.borrow_mut();
-            self.shared.driver.turn(self.index(), timeout, &mut events, &mut wakers)
+            self.shared
+                .driver
+                .turn(self.index(), timeout, &mut events, &mut wakers)
         };
         if let Err(error) = turned {
             // The descriptor is the runtime's own and the call is right: this is the end of the system's rope.
@@ -344,7 +372,11 @@ impl Worker {
     }
 
     fn take_injected(&self) -> Option<Runnable> {
-        if self.shared.injector.is_empty() { None } else { self.queue.take_from(&self.shared.injector) }
+        if self.shared.injector.is_empty() {
+            None
+        } else {
+            self.queue.take_from(&self.shared.injector)
+        }
     }
 
     /// Out of work of its own: everything that may have some, in order of cost.
@@ -379,6 +411,15 @@ impl Worker {
         self.pop_own()
     }
 
+    /// Disarms every timer that is left; for a worker that ends with its runtime.
+    pub(crate) fn drain_timers(&self) {
+        let mut wakers = Vec::new();
+        self.with_core(|core| core.timers.drain_all(&mut wakers));
+        for waker in wakers {
+            drop_quietly(waker);
+        }
+    }
+
     fn pop_own(&self) -> Option<Runnable> {
         self.with_core(|core| core.queue.pop())
     }
@@ -403,7 +444,8 @@ impl Worker {
         let rounds = if self.may_spin() { SPIN_ROUNDS } else { 1 };
         for _ in 0..rounds {
             if let Some(runnable) = self.steal().or_else(|| self.take_injected()) {
-                self.spin_credit.set((self.spin_credit.get() + 4).min(SPIN_CREDIT_MAX));
+                self.spin_credit
+                    .set((self.spin_credit.get() + 4).min(SPIN_CREDIT_MAX));
                 return Some(runnable);
             }
             if !self.remote.inbox.is_empty() || self.shared.is_stopped() {
@@ -458,7 +500,9 @@ impl Worker {
         let mut wakers = self.wakers.take();
         let turned = {
             let mut events = self.events.borrow_mut();
-            self.shared.driver.turn(self.index(), timeout, &mut events, &mut wakers)
+            self.shared
+                .driver
+                .turn(self.index(), timeout, &mut events, &mut wakers)
         };
         self.retract();
         if let Err(error) = turned {

@@ -11,12 +11,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use pin_project_lite::pin_project;
 
+use crate::primitive::{AtomicU64, Ordering};
 use crate::task::cancel::{self, LeafId};
 use crate::task::current::{self, Current};
 use crate::task::error::CancelMessage;
@@ -45,7 +45,9 @@ impl Cancelled {
     /// Makes a cancellation with a message.
     #[must_use]
     pub fn with_message(message: impl Into<CancelMessage>) -> Self {
-        Self { message: Some(message.into()) }
+        Self {
+            message: Some(message.into()),
+        }
     }
 
     /// Gives the reason, if the request had one.
@@ -70,7 +72,11 @@ impl Cancelled {
     ///
     /// If the future is dropped before a scope took the cancellation (it lost a `select!`), nothing is raised.
     pub fn reraise<T>(self) -> Reraise<T> {
-        Reraise { cancelled: self, leaf: None, marker: PhantomData }
+        Reraise {
+            cancelled: self,
+            leaf: None,
+            marker: PhantomData,
+        }
     }
 }
 
@@ -108,7 +114,9 @@ impl<T> Future for Reraise<T> {
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Ordering: Relaxed: the number is all there is to it.
-        let leaf = self.leaf.unwrap_or_else(|| (0, NEXT.fetch_add(1, Ordering::Relaxed)));
+        let leaf = self
+            .leaf
+            .unwrap_or_else(|| (0, NEXT.fetch_add(1, Ordering::Relaxed)));
         assert!(
             cancel::raise(leaf, self.cancelled.message.clone()),
             "a cancellation was raised outside any task of a tasca runtime"
@@ -185,7 +193,11 @@ impl<F: Future> Future for CatchCancelled<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let body = this.body.as_mut().as_pin_mut().expect("polled after it was ready");
+        let body = this
+            .body
+            .as_mut()
+            .as_pin_mut()
+            .expect("polled after it was ready");
         if let Poll::Ready(value) = body.poll(cx) {
             this.body.set(None);
             return Poll::Ready(Ok(value));

@@ -44,7 +44,10 @@ impl Class {
     ///
     /// If there is none; used in constants only, so the program does not compile.
     pub(crate) const fn for_layout(bytes: usize, align: usize) -> Self {
-        assert!(align <= LARGE_ALIGN, "a task's output cannot be aligned to more than 4096 bytes");
+        assert!(
+            align <= LARGE_ALIGN,
+            "a task's output cannot be aligned to more than 4096 bytes"
+        );
         let mut index = if align <= CELL_ALIGN { 0 } else { FIRST_LARGE };
         while index < N_CLASSES {
             if bytes <= SIZES[index] {

@@ -48,7 +48,12 @@ struct FreeList {
 }
 
 impl FreeList {
-    const EMPTY: Self = Self { head: Cell::new(ptr::null_mut()), len: Cell::new(0) };
+    const fn new() -> Self {
+        Self {
+            head: Cell::new(ptr::null_mut()),
+            len: Cell::new(0),
+        }
+    }
 
     #[inline(always)]
     fn pop(&self) -> Option<NonNull<FreeCell>> {
@@ -87,8 +92,10 @@ struct Page {
 // SAFETY: the lists and pages are only reached under the depot's lock, and the cells in the lists belong to nobody.
 unsafe impl Send for Depot {}
 
-static DEPOT: Mutex<Depot> =
-    Mutex::new(Depot { free: [FreeList::EMPTY; N_CLASSES], pages: Vec::new() });
+static DEPOT: Mutex<Depot> = Mutex::new(Depot {
+    free: [const { FreeList::new() }; N_CLASSES],
+    pages: Vec::new(),
+});
 
 /// A thread's own free cells.
 struct Cache {
@@ -98,7 +105,7 @@ struct Cache {
 }
 
 thread_local_const! {
-    static CACHE: Cache = Cache { attached: Cell::new(0), free: [FreeList::EMPTY; N_CLASSES] }
+    static CACHE: Cache = Cache { attached: Cell::new(0), free: [const { FreeList::new() }; N_CLASSES] }
 }
 
 /// Lets this thread keep free cells, until the matching [`detach`].
@@ -189,11 +196,17 @@ fn trim(mine: &FreeList, class: Class) {
 impl Depot {
     fn add_page(&mut self, class: Class) {
         let bytes = SIZES[class.index()].max(PAGE_BYTES);
-        let align = if class.is_large() { LARGE_ALIGN } else { CACHE_LINE };
+        let align = if class.is_large() {
+            LARGE_ALIGN
+        } else {
+            CACHE_LINE
+        };
         let layout = Layout::from_size_align(bytes, align).expect("a valid page layout");
         // SAFETY: the layout has a size.
         let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        let Some(start) = NonNull::new(start) else {
+            handle_alloc_error(layout)
+        };
         let page = Page { start, class };
         for cell in page.cells() {
             // SAFETY: the cells of a fresh page are zero, hence free, and in no list yet.

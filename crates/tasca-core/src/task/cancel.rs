@@ -35,14 +35,11 @@ pub(crate) enum WaitsFor {
 impl WaitsFor {
     /// The task, if it is still there and not done.
     fn task(&self) -> Option<TaskRef> {
-        let Self::Task(header, id) = self else { return None };
-        // SAFETY: the memory of a cell is a state word for ever.
-        let state = unsafe { &*std::ptr::addr_of!((*header.as_ptr()).state) };
-        if !state.acquire_if_live(Live::Any) {
+        let Self::Task(header, id) = self else {
             return None;
-        }
-        // SAFETY: the reference that was just taken keeps the cell.
-        let task = unsafe { TaskRef::adopt(TaskPtr::new(*header)) };
+        };
+        // SAFETY: `header` was a task's.
+        let task = unsafe { TaskRef::try_from_cell(*header, Live::Any) }?;
         (task.ptr().header().id == *id).then_some(task)
     }
 }
@@ -73,7 +70,11 @@ pub(crate) struct Raised {
 fn with_note<R>(f: impl FnOnce(&mut WaitsFor) -> R) -> Option<R> {
     let task = current::with(current::Current::task)?;
     // SAFETY: this thread polls the task, so it is its holder; `f` calls nothing that comes back here.
-    Some(task.header().waits_for.with_mut(|note| f(unsafe { &mut *note })))
+    Some(
+        task.header()
+            .waits_for
+            .with_mut(|note| f(unsafe { &mut *note })),
+    )
 }
 
 /// Notes that the running task waits for `task`, until its next poll.
@@ -140,14 +141,18 @@ pub(crate) unsafe fn reset_waits_for(task: TaskPtr) {
 /// The caller is the holder of `task`.
 unsafe fn waits_for(task: TaskPtr) -> WaitsFor {
     // SAFETY: only the holder touches the note.
-    task.header().waits_for.with(|note| unsafe { (*note).clone() })
+    task.header()
+        .waits_for
+        .with(|note| unsafe { (*note).clone() })
 }
 
 /// Passes a request on to what a held task waits for; `false` if there is nothing that takes it.
 fn pass_on(target: &WaitsFor, message: Option<&CancelMessage>) -> bool {
     match target {
         WaitsFor::Nothing | WaitsFor::Several => false,
-        WaitsFor::Task(..) => target.task().is_some_and(|task| cancel(task.ptr(), message)),
+        WaitsFor::Task(..) => target
+            .task()
+            .is_some_and(|task| cancel(task.ptr(), message)),
         WaitsFor::Group(group) => group.cancel(message),
     }
 }
@@ -163,8 +168,15 @@ fn request(task: TaskPtr, message: Option<&CancelMessage>) -> CancelRequest {
         CancelRequest::Flagged => {
             shared.cancelling += 1;
             // Once what the task waited for has taken a request, that one arrives (rule C10).
-            if !shared.request.as_ref().is_some_and(|request| request.accepted) {
-                shared.request = Some(Request { message: message.cloned(), accepted: false });
+            if !shared
+                .request
+                .as_ref()
+                .is_some_and(|request| request.accepted)
+            {
+                shared.request = Some(Request {
+                    message: message.cloned(),
+                    accepted: false,
+                });
             }
         }
     }
@@ -191,7 +203,10 @@ pub(crate) fn cancel(task: TaskPtr, message: Option<&CancelMessage>) -> bool {
         let last = chain.last().map_or(task, TaskRef::ptr);
         // SAFETY: `last` is held by this function.
         let target = unsafe { waits_for(last) };
-        let Some(next) = target.task().filter(|next| !next.ptr().state().load().is_passive()) else {
+        let Some(next) = target
+            .task()
+            .filter(|next| !next.ptr().state().load().is_passive())
+        else {
             break pass_on(&target, message);
         };
         match request(next.ptr(), message) {
@@ -225,8 +240,15 @@ pub(crate) fn cancel(task: TaskPtr, message: Option<&CancelMessage>) -> bool {
 unsafe fn accept(task: TaskPtr, message: Option<&CancelMessage>) {
     {
         let mut shared = task.ext_or_new().shared.lock();
-        if !shared.request.as_ref().is_some_and(|request| request.accepted) {
-            shared.request = Some(Request { message: message.cloned(), accepted: true });
+        if !shared
+            .request
+            .as_ref()
+            .is_some_and(|request| request.accepted)
+        {
+            shared.request = Some(Request {
+                message: message.cloned(),
+                accepted: true,
+            });
         }
         task.state().set_cancel();
     }
@@ -300,7 +322,10 @@ unsafe fn settle(task: TaskPtr) -> bool {
         return false;
     }
     let mut shared = shared.lock();
-    shared.request = Some(Request { message, accepted: true });
+    shared.request = Some(Request {
+        message,
+        accepted: true,
+    });
     task.state().set_cancel();
     true
 }
@@ -310,7 +335,12 @@ pub(crate) fn uncancel(task: TaskPtr) -> usize {
     let Some(ext) = task.ext() else { return 0 };
     let mut shared = ext.shared.lock();
     shared.cancelling = shared.cancelling.saturating_sub(1);
-    if shared.cancelling == 0 && shared.request.as_ref().is_some_and(|request| !request.accepted) {
+    if shared.cancelling == 0
+        && shared
+            .request
+            .as_ref()
+            .is_some_and(|request| !request.accepted)
+    {
         shared.request = None;
         task.state().clear_cancel();
     }
@@ -324,7 +354,9 @@ pub(crate) fn cancelling(task: TaskPtr) -> usize {
 /// Raises a cancellation in the running task, in the name of `leaf`; `false` outside a task.
 pub(crate) fn raise(leaf: LeafId, message: Option<CancelMessage>) -> bool {
     current::with(|current| {
-        let Some(task) = current.task() else { return false };
+        let Some(task) = current.task() else {
+            return false;
+        };
         task.ext_or_new().shared.lock().raised = Some(Raised { leaf, message });
         current.set_delivering(true);
         true
@@ -340,7 +372,11 @@ pub(crate) fn take_back(leaf: LeafId) {
         }
         let Some(ext) = task.ext() else { return };
         let mut shared = ext.shared.lock();
-        if shared.raised.as_ref().is_some_and(|raised| raised.leaf == leaf) {
+        if shared
+            .raised
+            .as_ref()
+            .is_some_and(|raised| raised.leaf == leaf)
+        {
             shared.raised = None;
             current.set_delivering(current.has_requested());
         }

@@ -2,23 +2,22 @@
 
 use std::any::type_name;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit, needs_drop, offset_of};
+use std::mem::{ManuallyDrop, needs_drop, offset_of};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
-use super::cancel::{self, WaitsFor};
+use super::cancel;
 use super::context::ContextCell;
 use super::current;
 use super::error::{Problem, TaskError, Trouble, drop_quietly};
 use super::ext::{Ext, Waiter, WaiterKind};
 use super::handle::TaskRef;
-use super::header::{Header, TaskPtr, VTable};
+use super::header::{Header, Parts, TaskPtr, VTable};
 use super::schedule::Schedule;
 use super::state::{End, Kind, Snapshot, State};
 use super::waker;
-use crate::primitive::{AtomicPtr, UnsafeCell};
 use crate::slab::{self, CELL_ALIGN, Class};
 
 /// A task's memory. The header must come first: a pointer to the one is a pointer to the other.
@@ -28,7 +27,7 @@ struct Cell<F: Future> {
     body: Body<F>,
 }
 
-/// The future until the task completes, the output from then on.
+/// The future until the task completes, the output from then on. For the layout only: both begin where it begins.
 #[repr(C)]
 union Body<F: Future> {
     future: ManuallyDrop<F>,
@@ -100,45 +99,34 @@ impl<F: Future, N> Typed<F, N> {
     /// As for [`new`].
     #[inline(always)]
     unsafe fn make(future: F, birth: Birth) -> TaskPtr {
-        let memory = slab::allocate(Self::CLASS);
-        let cell: NonNull<Cell<F>> = memory.cast();
-        let ext = birth.ext.map_or(ptr::null_mut(), Box::into_raw);
-        let header = cell.as_ptr();
-        // The state word is written last and by itself: walkers may look at it all the time.
-        // SAFETY: (all writes below) the class is large and aligned enough for the cell, and the
-        // memory belongs to this function; walkers touch only the state word.
-        unsafe { (&raw mut (*header).header.vtable).write(Self::VTABLE) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).header.waiter).write(UnsafeCell::new(MaybeUninit::uninit())) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).header.waits_for).write(UnsafeCell::new(WaitsFor::Nothing)) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).header.ext).write(AtomicPtr::new(ext)) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).header.id).write(birth.id) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).header.location).write(birth.location) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).header.scheduler).write(birth.scheduler) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).body.future).write(ManuallyDrop::new(future)) };
-        // SAFETY: a cell begins with its header, whose fields are all written but the state, which
-        // is an atomic that is valid from the start (zero).
+        let Birth {
+            kind,
+            home,
+            id,
+            location,
+            scheduler,
+            ext,
+        } = birth;
+        let cell: NonNull<Cell<F>> = slab::allocate(Self::CLASS).cast();
+        let parts = Parts::new(Self::VTABLE, ext, id, location, scheduler);
+        // SAFETY: the class is large and aligned enough for the cell, and its memory belongs to this function but for
+        // the state word, which walkers may look at all the time and which is published last.
+        unsafe { Header::write_parts(cell.cast(), parts) };
+        // SAFETY: a cell begins with its header, whose parts are written; the state is an atomic that
+        // is valid from the start (zero).
         let task = unsafe { TaskPtr::new(cell.cast()) };
-        task.state().publish(State::initial(birth.kind, birth.home));
+        // SAFETY: the body is this function's to write, as above.
+        unsafe { task.body::<F>().write(future) };
+        task.state().publish(State::initial(kind, home));
         task
     }
 
-    fn body(task: TaskPtr) -> NonNull<Body<F>> {
-        task.body()
-    }
-
     unsafe fn poll(task: TaskPtr, cx: &mut Context<'_>) -> Poll<()> {
-        let body = Self::body(task).as_ptr();
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: the caller is the holder and the cell has its future, which is dropped in place: it is pinned.
-            let future = unsafe { Pin::new_unchecked(&mut *(*body).future) };
-            future.poll(cx)
+            // SAFETY: the caller is the holder and the cell has its future.
+            let future = unsafe { task.body::<F>().as_mut() };
+            // SAFETY: the future stays in the cell until it is dropped there.
+            unsafe { Pin::new_unchecked(future) }.poll(cx)
         }));
         let output = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -158,8 +146,12 @@ impl<F: Future, N> Typed<F, N> {
             }
         };
         // SAFETY: the future is gone and the memory is the holder's.
-        unsafe { (&raw mut (*body).output).write(ManuallyDrop::new(output)) };
+        unsafe { Self::output(task).write(output) };
         Poll::Ready(())
+    }
+
+    fn output(task: TaskPtr) -> NonNull<Result<F::Output, TaskError>> {
+        task.body()
     }
 
     /// Drops the future in place.
@@ -172,16 +164,14 @@ impl<F: Future, N> Typed<F, N> {
         if !needs_drop::<F>() {
             return Ok(());
         }
-        let body = Self::body(task).as_ptr();
         catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: the caller's promise.
-            unsafe { ManuallyDrop::drop(&mut (*body).future) }
+            unsafe { task.body::<F>().drop_in_place() }
         }))
         .map_err(|payload| panicked(task, payload))
     }
 
     unsafe fn fail(task: TaskPtr, error: TaskError, has_output: bool) {
-        let body = Self::body(task).as_ptr();
         let dropped = if has_output {
             // SAFETY: the caller's promise: the output is there.
             unsafe { Self::drop_output(task) };
@@ -193,24 +183,24 @@ impl<F: Future, N> Typed<F, N> {
         // A panic of the clean-up replaces the cancellation, as any error does (rule C13).
         let output = Err(dropped.err().unwrap_or(error));
         // SAFETY: what was there is gone and the memory is the holder's.
-        unsafe { (&raw mut (*body).output).write(ManuallyDrop::new(output)) };
+        unsafe { Self::output(task).write(output) };
     }
 
     unsafe fn failure(task: TaskPtr) -> Option<NonNull<TaskError>> {
-        let body = Self::body(task).as_ptr();
         // SAFETY: the caller's promise: the output is there and stays.
-        let output = unsafe { &(*body).output };
+        let output = unsafe { Self::output(task).as_ref() };
         output.as_ref().err().map(NonNull::from)
     }
 
     unsafe fn drop_output(task: TaskPtr) {
-        let body = Self::body(task).as_ptr();
         // SAFETY: the caller's promise: the output is there and the caller's.
-        drop_quietly(unsafe { ManuallyDrop::take(&mut (*body).output) });
+        drop_quietly(unsafe { Self::output(task).read() });
     }
 
     unsafe fn free(task: TaskPtr) {
-        let memory = NonNull::new(task.as_raw().cast_mut()).expect("not null").cast();
+        let memory = NonNull::new(task.as_raw().cast_mut())
+            .expect("not null")
+            .cast();
         // SAFETY: the memory came from `make` with this class; the caller gives it up.
         unsafe { slab::free(memory, Self::CLASS) };
     }
@@ -248,21 +238,6 @@ impl Runnable {
     }
 
     #[inline(always)]
-    pub(crate) fn into_raw(self) -> *mut () {
-        self.0.as_raw().cast_mut().cast()
-    }
-
-    /// # Safety
-    ///
-    /// `raw` came from [`Runnable::into_raw`], and is used once.
-    #[inline(always)]
-    pub(crate) unsafe fn from_raw(raw: *mut ()) -> Self {
-        let header = NonNull::new(raw.cast()).expect("a runnable is not null");
-        // SAFETY: a runnable's task is not done, hence alive.
-        Self(unsafe { TaskPtr::new(header) })
-    }
-
-    #[inline(always)]
     pub(crate) fn task(&self) -> TaskPtr {
         self.0
     }
@@ -283,7 +258,11 @@ impl Runnable {
         }
         // SAFETY: a runnable is the holder.
         unsafe { cancel::reset_waits_for(task) };
-        let current_task = if state.is_callback() { ptr::null() } else { task.as_raw() };
+        let current_task = if state.is_callback() {
+            ptr::null()
+        } else {
+            task.as_raw()
+        };
         let waker = waker::borrowed(task);
         let mut cx = Context::from_waker(&waker);
         current::with(|current| {
@@ -316,7 +295,9 @@ impl Runnable {
 /// The context of context variables that the task runs in.
 #[inline(always)]
 fn context_of(task: TaskPtr) -> *const ContextCell {
-    task.ext().and_then(Ext::context).map_or(ptr::null(), super::Context::as_ptr)
+    task.ext()
+        .and_then(Ext::context)
+        .map_or(ptr::null(), super::Context::as_ptr)
 }
 
 /// A cancellation went through all scopes: the future is dropped, and the task ends with it.
@@ -358,7 +339,10 @@ pub(super) fn complete(task: TaskPtr) {
         Some(error) if error.is_cancelled() => End::Cancelled,
         Some(_) => End::Panicked,
     };
-    let before = task.state().complete(end).unwrap_or_else(|()| overtaken(task));
+    let before = task
+        .state()
+        .complete(end)
+        .unwrap_or_else(|()| overtaken(task));
     if !State::completes_without_duties(before) {
         finish(task, before);
     }
@@ -383,7 +367,9 @@ fn overtaken(task: TaskPtr) -> Snapshot {
     let error = cancel::cancelled(task, cancel::take_request(task));
     // SAFETY: the output is in place and the caller is the holder.
     unsafe { (task.header().vtable.fail)(task, error, true) };
-    task.state().complete(End::Cancelled).expect("a failure overtakes requests")
+    task.state()
+        .complete(End::Cancelled)
+        .expect("a failure overtakes requests")
 }
 
 /// Tells everybody that the task is done, and gives the runtime's reference up.
@@ -423,7 +409,7 @@ pub(super) unsafe fn drop_detached_output(task: TaskPtr, observed: bool) {
 #[inline(always)]
 fn wake_slot(task: TaskPtr) {
     // SAFETY: the task is COMPLETE with WAITER set, so the waker is there, and the completer's.
-    let waker = task.header().waiter.with_mut(|slot| unsafe { (*slot).assume_init_read() });
+    let waker = unsafe { task.header().take_waiter() };
     waker::wake_quietly(task, waker);
 }
 

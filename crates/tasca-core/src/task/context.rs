@@ -56,7 +56,11 @@ impl Context {
     /// Makes an empty context.
     #[must_use]
     pub fn new() -> Self {
-        Self { cell: Arc::new(ContextCell { map: Mutex::new(None) }) }
+        Self {
+            cell: Arc::new(ContextCell {
+                map: Mutex::new(None),
+            }),
+        }
     }
 
     /// Gives the context that the caller runs in.
@@ -66,7 +70,7 @@ impl Context {
     /// There is none: Python shows only copies of it.
     #[must_use]
     pub fn current() -> Self {
-        Self::with_current(|context| context.cloned()).unwrap_or_else(Self::establish)
+        Self::with_current(|context| Some(context?.clone())).unwrap_or_else(Self::establish)
     }
 
     /// Makes a snapshot of the context that the caller runs in.
@@ -83,7 +87,11 @@ impl Context {
     #[must_use]
     pub fn copy(&self) -> Self {
         let map = self.cell.map.lock().clone();
-        Self { cell: Arc::new(ContextCell { map: Mutex::new(map) }) }
+        Self {
+            cell: Arc::new(ContextCell {
+                map: Mutex::new(map),
+            }),
+        }
     }
 
     /// Runs `f` in this context.
@@ -111,7 +119,11 @@ impl Context {
         }
         // SAFETY: whoever made it current keeps it for as long as it is current.
         let map = unsafe { &(*context).map }.lock().clone()?;
-        Some(Self { cell: Arc::new(ContextCell { map: Mutex::new(Some(map)) }) })
+        Some(Self {
+            cell: Arc::new(ContextCell {
+                map: Mutex::new(Some(map)),
+            }),
+        })
     }
 
     #[inline(always)]
@@ -125,14 +137,19 @@ impl Context {
 
     fn thread() -> Option<Self> {
         // A thread whose locals are gone has no context any more.
-        THREAD.try_with(|context| context.borrow().clone()).ok().flatten()
+        THREAD
+            .try_with(|context| context.borrow().clone())
+            .ok()
+            .flatten()
     }
 
     fn with_current<R>(f: impl FnOnce(Option<&Self>) -> R) -> R {
         let context = current::with(current::Current::context);
         if !context.is_null() {
             // SAFETY: the pointer came from `as_ptr` of a context that is kept while it is current.
-            let context = std::mem::ManuallyDrop::new(Self { cell: unsafe { Arc::from_raw(context) } });
+            let context = std::mem::ManuallyDrop::new(Self {
+                cell: unsafe { Arc::from_raw(context) },
+            });
             return f(Some(&context));
         }
         if current::with(|current| current.task().is_some()) {
@@ -198,7 +215,9 @@ impl Default for Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n_values = self.cell.map.lock().as_ref().map_or(0, |map| map.len());
-        f.debug_struct("Context").field("n_values", &n_values).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("n_values", &n_values)
+            .finish_non_exhaustive()
     }
 }
 
@@ -246,7 +265,9 @@ pub struct Token<T: 'static> {
 
 impl<T> fmt::Debug for Token<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("had_value", &self.before.is_some()).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("had_value", &self.before.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -254,7 +275,11 @@ impl<T> ContextVar<T> {
     /// Makes a variable; `name` is for people.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, key: AtomicU64::new(0), marker: PhantomData }
+        Self {
+            name,
+            key: AtomicU64::new(0),
+            marker: PhantomData,
+        }
     }
 
     /// Gives the variable's name.
@@ -271,7 +296,10 @@ impl<T> ContextVar<T> {
             return key;
         }
         let new = NEXT.fetch_add(1, Ordering::Relaxed);
-        match self.key.compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
+        match self
+            .key
+            .compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed)
+        {
             Ok(_) => new,
             Err(theirs) => theirs,
         }
@@ -288,11 +316,14 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     }
 
     /// Sets the value in the caller's context.
-    #[expect(clippy::must_use_candidate, reason = "most callers never reset")]
     pub fn set(&self, value: T) -> Token<T> {
         let key = self.key();
         let (before, _map) = Context::current().replace(key, Some(Arc::new(value)));
-        Token { key, before, marker: PhantomData }
+        Token {
+            key,
+            before,
+            marker: PhantomData,
+        }
     }
 
     /// Puts back what the variable was before the `set` that gave `token`.
@@ -302,13 +333,18 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     /// If `token` came from another variable.
     #[track_caller]
     pub fn reset(&self, token: Token<T>) {
-        assert!(token.key == self.key(), "the token belongs to another context variable");
+        assert!(
+            token.key == self.key(),
+            "the token belongs to another context variable"
+        );
         drop(Context::current().replace(token.key, token.before));
     }
 }
 
 impl<T> fmt::Debug for ContextVar<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ContextVar").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("ContextVar")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

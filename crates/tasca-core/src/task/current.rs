@@ -94,7 +94,7 @@ impl Current {
     /// The task that this thread polls. The pointer is good for as long as the poll lasts.
     #[inline(always)]
     pub(crate) fn task(&self) -> Option<TaskPtr> {
-        let header = ptr::NonNull::new(self.task.get().cast_mut())?;
+        let header = NonNull::new(self.task.get().cast_mut())?;
         // SAFETY: a task stays while it is polled, and `leave` puts null or the outer task back.
         Some(unsafe { TaskPtr::new(header) })
     }

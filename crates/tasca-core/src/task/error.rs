@@ -54,8 +54,15 @@ impl PanicPayload {
         let text = payload
             .downcast_ref::<&'static str>()
             .map(|text| Arc::from(*text))
-            .or_else(|| payload.downcast_ref::<String>().map(|text| Arc::from(text.as_str())));
-        Self { payload: Some(payload), text }
+            .or_else(|| {
+                payload
+                    .downcast_ref::<String>()
+                    .map(|text| Arc::from(text.as_str()))
+            });
+        Self {
+            payload: Some(payload),
+            text,
+        }
     }
 
     pub(crate) fn text(&self) -> Option<&str> {
@@ -154,7 +161,10 @@ pub struct TaskError(Box<Inner>);
 
 impl TaskError {
     pub(crate) fn cancelled(task: TaskName, message: Option<CancelMessage>) -> Self {
-        Self(Box::new(Inner { kind: Kind::Cancelled(message), task }))
+        Self(Box::new(Inner {
+            kind: Kind::Cancelled(message),
+            task,
+        }))
     }
 
     pub(crate) fn panicked(
@@ -163,7 +173,10 @@ impl TaskError {
         reporter: Option<Reporter>,
     ) -> Self {
         let payload = PanicPayload::new(payload);
-        Self(Box::new(Inner { kind: Kind::Panicked(payload, reporter), task }))
+        Self(Box::new(Inner {
+            kind: Kind::Panicked(payload, reporter),
+            task,
+        }))
     }
 
     /// Whether the task was cancelled.
@@ -233,7 +246,11 @@ impl TaskError {
         if let Kind::Panicked(payload, Some(reporter)) = &self.0.kind {
             let text = payload.text.clone();
             let task = Some(self.0.task.clone());
-            reporter(Problem { what: Trouble::TaskPanicked, task, text });
+            reporter(Problem {
+                what: Trouble::TaskPanicked,
+                task,
+                text,
+            });
         }
     }
 }
@@ -335,12 +352,20 @@ impl Problem {
     /// A problem that belongs to no task.
     #[must_use]
     pub fn new(what: Trouble, text: impl Into<String>) -> Self {
-        Self { what, task: None, text: Some(text.into().into()) }
+        Self {
+            what,
+            task: None,
+            text: Some(text.into().into()),
+        }
     }
 
     pub(crate) fn from_panic(what: Trouble, payload: Box<dyn Any + Send>) -> Self {
         let payload = PanicPayload::new(payload);
-        Self { what, task: None, text: payload.text.clone() }
+        Self {
+            what,
+            task: None,
+            text: payload.text.clone(),
+        }
     }
 
     /// What happened.
@@ -389,7 +414,10 @@ impl fmt::Display for Problem {
 }
 
 /// What happens to a problem where no exception handler was set.
-#[expect(clippy::print_stderr, reason = "the default exception handler, as in asyncio")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the default exception handler, as in asyncio"
+)]
 pub(crate) fn report_to_stderr(problem: &Problem) {
     eprintln!("tasca: {problem}");
 }

@@ -67,7 +67,13 @@ impl std::fmt::Debug for Waiter {
 impl Ext {
     pub(crate) fn new(context: Option<Context>, name: Option<std::sync::Arc<str>>) -> Box<Self> {
         let context = context.map_or_else(OnceLock::new, OnceLock::from);
-        Box::new(Self { context, shared: Mutex::new(Shared { name, ..Shared::default() }) })
+        Box::new(Self {
+            context,
+            shared: Mutex::new(Shared {
+                name,
+                ..Shared::default()
+            }),
+        })
     }
 
     pub(crate) fn context(&self) -> Option<&Context> {
@@ -142,6 +148,9 @@ impl TaskPtr {
     }
 
     pub(crate) fn task_name(&self) -> TaskName {
-        TaskName { name: self.name(), location: self.header().location }
+        TaskName {
+            name: self.name(),
+            location: self.header().location,
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
+use std::ptr::NonNull;
 
 use super::cancel;
 use super::cell;
@@ -11,9 +12,9 @@ use super::context::Context;
 use super::current;
 use super::error::{CancelMessage, ResultError, TaskError};
 use super::ext::{Waiter, WaiterKind};
-use super::header::TaskPtr;
+use super::header::{Header, TaskPtr};
 use super::join::{Finished, Join, JoinRef, Outcome};
-use super::state::ReleaseHandle;
+use super::state::{Live, ReleaseHandle};
 
 /// Tells tasks apart, in one process, for ever.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,12 +94,16 @@ impl<T> Task<T> {
     /// HANDLE to the new handle.
     #[inline(always)]
     pub(crate) unsafe fn from_ptr(task: TaskPtr) -> Self {
-        Self { task: Some(task), marker: PhantomData }
+        Self {
+            task: Some(task),
+            marker: PhantomData,
+        }
     }
 
     #[inline(always)]
     pub(super) fn ptr(&self) -> TaskPtr {
-        self.task.expect("a task that gave its output is not used again")
+        self.task
+            .expect("a task that gave its output is not used again")
     }
 
     /// Whether the output has been taken.
@@ -196,7 +201,10 @@ impl<T> Deref for Task<T> {
     type Target = TaskRef;
 
     fn deref(&self) -> &TaskRef {
-        let task = self.task.as_ref().expect("a task that gave its output is not used again");
+        let task = self
+            .task
+            .as_ref()
+            .expect("a task that gave its output is not used again");
         // SAFETY: `TaskRef` is a transparent `TaskPtr`. Behind a reference it is never dropped, so the handle's
         // reference to the cell serves it as well.
         unsafe { &*std::ptr::from_ref(task).cast::<TaskRef>() }
@@ -211,7 +219,7 @@ impl<T> Drop for Task<T> {
             ReleaseHandle::Detached { waiter: false } => {}
             ReleaseHandle::Detached { waiter: true } => {
                 // SAFETY: the exchange took the slot back from the completer; the waker in it is ours.
-                let waker = task.header().waiter.with_mut(|slot| unsafe { (*slot).assume_init_read() });
+                let waker = unsafe { task.header().take_waiter() };
                 // SAFETY: the handle's reference, which the exchange left because of the slot.
                 unsafe { task.release() };
                 drop(waker);
@@ -260,11 +268,18 @@ impl TaskRef {
         Self(task)
     }
 
+    /// Takes a reference to what lives in a cell, if something does.
+    ///
     /// # Safety
     ///
-    /// The caller gives a reference to the new handle.
-    pub(crate) unsafe fn adopt(task: TaskPtr) -> Self {
-        Self(task)
+    /// `header` is the start of memory that the slab has given out for a cell at some time.
+    pub(crate) unsafe fn try_from_cell(header: NonNull<Header>, which: Live) -> Option<Self> {
+        // SAFETY: the caller's promise.
+        if !unsafe { Header::state_of(header) }.acquire_if_live(which) {
+            return None;
+        }
+        // SAFETY: a cell that is in use is initialised, and the reference that was just taken keeps it.
+        Some(Self(unsafe { TaskPtr::new(header) }))
     }
 
     pub(crate) fn ptr(&self) -> TaskPtr {
@@ -322,7 +337,6 @@ impl TaskRef {
     /// # asyncio counterpart
     ///
     /// `Task.cancel()`.
-    #[expect(clippy::must_use_candidate, reason = "most callers do not care whether it was done")]
     pub fn cancel(&self) -> bool {
         cancel::cancel(self.0, None)
     }
@@ -333,7 +347,6 @@ impl TaskRef {
     ///
     /// `Task.cancel(msg=…)`.
     #[doc(alias = "cancel")]
-    #[expect(clippy::must_use_candidate, reason = "most callers do not care whether it was done")]
     pub fn cancel_with(&self, message: impl Into<CancelMessage>) -> bool {
         cancel::cancel(self.0, Some(&message.into()))
     }
@@ -355,7 +368,6 @@ impl TaskRef {
     /// # asyncio counterpart
     ///
     /// `Task.uncancel()`.
-    #[expect(clippy::must_use_candidate, reason = "the number is of interest to scopes only")]
     pub fn uncancel(&self) -> usize {
         cancel::uncancel(self.0)
     }
@@ -418,13 +430,12 @@ impl TaskRef {
     /// assert_eq!(told.await, task.name());
     /// # });
     /// ```
-    #[expect(clippy::must_use_candidate, reason = "most callbacks are never removed")]
-    pub fn add_done_callback(
-        &self,
-        callback: impl FnOnce(TaskRef) + Send + 'static,
-    ) -> CallbackId {
+    pub fn add_done_callback(&self, callback: impl FnOnce(TaskRef) + Send + 'static) -> CallbackId {
         let context = Context::inherit().unwrap_or_default();
-        let callback = DoneCallback { callback: Box::new(callback), context };
+        let callback = DoneCallback {
+            callback: Box::new(callback),
+            context,
+        };
         match self.list(WaiterKind::Call(callback)) {
             Ok(id) => CallbackId(id),
             Err(WaiterKind::Call(callback)) => {
@@ -441,7 +452,6 @@ impl TaskRef {
     /// # asyncio counterpart
     ///
     /// `Future.remove_done_callback()`, which takes the function and removes all its registrations.
-    #[expect(clippy::must_use_candidate, reason = "some callers only want it gone")]
     pub fn remove_done_callback(&self, callback: CallbackId) -> bool {
         self.unlist(callback.0)
     }
@@ -462,11 +472,19 @@ impl TaskRef {
 
     /// Replaces the waker of an entry; `false` if it is gone.
     pub(super) fn relist(&self, id: u64, waker: &std::task::Waker) -> bool {
-        let Some(ext) = self.0.ext() else { return false };
+        let Some(ext) = self.0.ext() else {
+            return false;
+        };
         let new = waker.clone();
         let mut shared = ext.shared.lock();
         let entry = shared.waiters.iter_mut().find(|waiter| waiter.id == id);
-        let Some(Waiter { what: WaiterKind::Wake(present), .. }) = entry else { return false };
+        let Some(Waiter {
+            what: WaiterKind::Wake(present),
+            ..
+        }) = entry
+        else {
+            return false;
+        };
         let old = std::mem::replace(present, new);
         drop(shared);
         drop(old);
@@ -475,7 +493,9 @@ impl TaskRef {
 
     /// Takes somebody off the list.
     pub(super) fn unlist(&self, id: u64) -> bool {
-        let Some(ext) = self.0.ext() else { return false };
+        let Some(ext) = self.0.ext() else {
+            return false;
+        };
         let removed = ext.shared.lock().remove_waiter(id);
         removed.is_some()
     }
@@ -523,7 +543,12 @@ impl fmt::Debug for TaskRef {
             "pending"
         };
         let name = self.0.name();
-        write!(f, "<Task {word} name='{name}' coro={} at {}>", self.future_type(), self.spawned_at())
+        write!(
+            f,
+            "<Task {word} name='{name}' coro={} at {}>",
+            self.future_type(),
+            self.spawned_at()
+        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! The part of a cell that is the same for every task, and the pointer to it.
 
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
+use std::ops::Deref;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -37,7 +38,9 @@ pub(crate) struct VTable {
 
 impl std::fmt::Debug for VTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VTable").field("type_name", &(self.type_name)()).finish_non_exhaustive()
+        f.debug_struct("VTable")
+            .field("type_name", &(self.type_name)())
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,7 +49,7 @@ impl std::fmt::Debug for VTable {
 /// | field | who may touch it |
 /// |---|---|
 /// | `state` | everybody |
-/// | `waiter` | the handle's owner while WAITER is clear and the task not done; the completer once it is done with WAITER set |
+/// | `waiter` | by way of its methods: the handle's owner while WAITER is clear and the task not done; the completer once it is done with WAITER set |
 /// | `waits_for` | the holder |
 /// | `ext` | everybody; set once |
 /// | the rest | immutable |
@@ -54,8 +57,14 @@ impl std::fmt::Debug for VTable {
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) state: State,
+    parts: Parts,
+}
+
+/// Everything but the state, which others may look at before the rest is written.
+#[derive(Debug)]
+pub(crate) struct Parts {
     pub(crate) vtable: &'static VTable,
-    pub(crate) waiter: UnsafeCell<MaybeUninit<Waker>>,
+    waiter: UnsafeCell<MaybeUninit<Waker>>,
     /// What the task waits for that a cancel request is to be passed on to.
     pub(crate) waits_for: UnsafeCell<WaitsFor>,
     pub(crate) ext: AtomicPtr<Ext>,
@@ -63,6 +72,105 @@ pub(crate) struct Header {
     pub(crate) location: &'static Location<'static>,
     // Invariant: valid while the task is not COMPLETE (a runtime outlives its tasks).
     pub(crate) scheduler: NonNull<dyn Schedule>,
+}
+
+impl Header {
+    /// Writes everything but the state.
+    ///
+    /// # Safety
+    ///
+    /// `header` is the start of a free cell's memory, which belongs to the caller.
+    #[inline(always)]
+    pub(super) unsafe fn write_parts(header: NonNull<Self>, parts: Parts) {
+        // SAFETY: the field lies inside the cell.
+        let place = unsafe { header.byte_add(offset_of!(Self, parts)) }.cast::<Parts>();
+        // SAFETY: the caller's promise.
+        unsafe { place.write(parts) };
+    }
+
+    /// The state word of a cell's memory, whether it is in use or not.
+    ///
+    /// # Safety
+    ///
+    /// `header` is the start of memory that the slab has given out for a cell at some time.
+    pub(crate) unsafe fn state_of<'a>(header: NonNull<Self>) -> &'a State {
+        // SAFETY: the memory of a cell is a state word for ever, and the first word of it.
+        unsafe { header.cast::<State>().as_ref() }
+    }
+}
+
+impl Deref for Header {
+    type Target = Parts;
+
+    #[inline(always)]
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Parts {
+    #[inline(always)]
+    pub(crate) fn new(
+        vtable: &'static VTable,
+        ext: Option<Box<Ext>>,
+        id: u64,
+        location: &'static Location<'static>,
+        scheduler: NonNull<dyn Schedule>,
+    ) -> Self {
+        Self {
+            vtable,
+            waiter: UnsafeCell::new(MaybeUninit::uninit()),
+            waits_for: UnsafeCell::new(WaitsFor::Nothing),
+            ext: AtomicPtr::new(ext.map_or(std::ptr::null_mut(), Box::into_raw)),
+            id,
+            location,
+            scheduler,
+        }
+    }
+
+    /// Puts a waker into the slot.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the handle, and WAITER is clear.
+    #[inline(always)]
+    pub(crate) unsafe fn put_waiter(&self, waker: Waker) {
+        self.waiter.with_mut(|slot| {
+            // SAFETY: the slot is the caller's, and holds nothing.
+            unsafe { slot.write(MaybeUninit::new(waker)) };
+        });
+    }
+
+    /// Takes the waker out of the slot.
+    ///
+    /// # Safety
+    ///
+    /// A waker was put there, and the caller has won it: as the completer with WAITER set, or as the
+    /// handle's owner who has cleared WAITER, or could not set it.
+    #[inline(always)]
+    pub(crate) unsafe fn take_waiter(&self) -> Waker {
+        self.waiter.with_mut(|slot| {
+            // SAFETY: the slot is the caller's.
+            let waker = unsafe { slot.read() };
+            // SAFETY: it holds a waker.
+            unsafe { waker.assume_init() }
+        })
+    }
+
+    /// Whether the waker in the slot would wake the same task as `waker`.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the handle, and has put a waker there and not taken it. (The completer may take it at the
+    /// same time: both only read its words.)
+    pub(crate) unsafe fn waiter_is(&self, waker: &Waker) -> bool {
+        self.waiter.with(|slot| {
+            // SAFETY: nobody writes the slot.
+            let present = unsafe { &*slot };
+            // SAFETY: it holds a waker.
+            unsafe { present.assume_init_ref() }.will_wake(waker)
+        })
+    }
 }
 
 // SAFETY: every field that is not immutable or atomic follows the table above, which is about any threads; the
@@ -104,8 +212,9 @@ impl TaskPtr {
     /// The future or output.
     #[inline(always)]
     pub(crate) fn body<B>(self) -> NonNull<B> {
+        let offset = self.header().vtable.output_offset;
         // SAFETY: the body lies in the same allocation, at that offset.
-        unsafe { self.0.byte_add(self.header().vtable.output_offset).cast() }
+        unsafe { self.0.byte_add(offset) }.cast()
     }
 
     #[inline(always)]
@@ -131,6 +240,7 @@ impl TaskPtr {
     ///
     /// Nobody else refers to the cell; future and output are gone.
     pub(crate) unsafe fn free(self) {
+        // Ordering: Acquire pairs with the exchange in `ext_or_new`.
         let ext = self.header().ext.load(crate::primitive::Ordering::Acquire);
         if !ext.is_null() {
             // SAFETY: the pointer was made by `Box::into_raw` when the side block was set, once.

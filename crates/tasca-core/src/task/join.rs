@@ -45,24 +45,21 @@ impl Join {
             let mut shared = task.ext_or_new().shared.lock();
             shared.before_slot = shared.waiters.len();
         }
-        task.header().waiter.with_mut(|slot| {
-            // SAFETY: WAITER is clear and the caller owns the handle: the slot is its own.
-            unsafe { (*slot).write(waker) };
-        });
+        // SAFETY: WAITER is clear and the caller owns the handle.
+        unsafe { task.header().put_waiter(waker) };
         if task.state().set_waiter() {
             return true;
         }
         // SAFETY: the task was done before WAITER could be set, so the waker is still the caller's.
-        drop(task.header().waiter.with_mut(|slot| unsafe { (*slot).assume_init_read() }));
+        drop(unsafe { task.header().take_waiter() });
         false
     }
 
     /// Looks at the registered waker. If it would wake the wrong task, takes it out; `false` if the completer
     /// was faster: it wakes the old one, which is as good (the poll comes anyway) but must be passed on.
     fn same_waker_or_unset(task: TaskPtr, cx: &Context<'_>) -> bool {
-        // SAFETY: the slot holds a waker until the completer takes it; both only read its words.
-        let same = task.header().waiter.with(|slot| unsafe { (*slot).assume_init_ref() }.will_wake(cx.waker()));
-        if same {
+        // SAFETY: WAITER was set by the caller, who owns the handle.
+        if unsafe { task.header().waiter_is(cx.waker()) } {
             return true;
         }
         if !task.state().unset_waiter() {
@@ -71,7 +68,7 @@ impl Join {
             return false;
         }
         // SAFETY: the exchange took the slot back from the completer.
-        drop(task.header().waiter.with_mut(|slot| unsafe { (*slot).assume_init_read() }));
+        drop(unsafe { task.header().take_waiter() });
         true
     }
 
@@ -230,8 +227,17 @@ pub struct JoinRef<'a, T> {
 
 impl<'a, T> JoinRef<'a, T> {
     pub(super) fn new(task: &'a Task<T>) -> Self {
-        assert!(!task.is_spent(), "a task that gave its output is not awaited again");
-        Self { task, listed: Listed { task: task.task_ref(), id: 0 } }
+        assert!(
+            !task.is_spent(),
+            "a task that gave its output is not awaited again"
+        );
+        Self {
+            task,
+            listed: Listed {
+                task: task.task_ref(),
+                id: 0,
+            },
+        }
     }
 
     fn leaf(&self) -> cancel::LeafId {

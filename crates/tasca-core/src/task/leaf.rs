@@ -82,7 +82,7 @@ impl Future for YieldNow {
     fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.yielded {
             // A request that came meanwhile is delivered here (asyncio rule C9).
-            let delivering = current::with(super::current::Current::delivering);
+            let delivering = current::with(current::Current::delivering);
             if !delivering {
                 return Poll::Ready(());
             }

@@ -28,7 +28,7 @@ pub(crate) mod schedule;
 pub(crate) mod state;
 pub(crate) mod waker;
 
-pub(crate) use cell::{After, Birth, Runnable};
+pub(crate) use cell::{After, Runnable};
 pub(crate) use context::Context;
 pub(crate) use handle::DoneCallback;
 pub(crate) use schedule::{Callback, Schedule};

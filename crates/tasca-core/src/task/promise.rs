@@ -12,7 +12,7 @@ use std::task::{Context as PollContext, Poll};
 use super::cancel;
 use super::cell::{self, Birth};
 use super::current;
-use super::error::{CancelMessage, Problem, Reporter, TaskError, Trouble};
+use super::error::{CancelMessage, Problem, Reporter, TaskError};
 use super::ext::Ext;
 use super::handle::{Task, TaskRef};
 use super::header::TaskPtr;
@@ -115,9 +115,20 @@ pub(crate) fn new_promise<T: Send + 'static>(
     };
     // SAFETY: (1) the cell's own body keeps the scheduler until the task is done. (2) The body is
     // `Send` and `'static` but for `T`, of which it holds none; the output is sendable.
-    let task = unsafe { cell::new_in_place(Passive::<T> { scheduler, marker: PhantomData }, birth) };
+    let task = unsafe {
+        cell::new_in_place(
+            Passive::<T> {
+                scheduler,
+                marker: PhantomData,
+            },
+            birth,
+        )
+    };
     // The runtime's reference of an ordinary task is the promise's here.
-    let promise = Promise { task, marker: PhantomData };
+    let promise = Promise {
+        task,
+        marker: PhantomData,
+    };
     // SAFETY: the cell was made for a `T`, and nobody else has its handle.
     (promise, unsafe { Task::from_ptr(task) })
 }
@@ -196,7 +207,9 @@ impl<T> Promise<T> {
 /// `task` is a passive cell for `T`, claimed by the caller, with its body in place.
 unsafe fn scheduler_of<T>(task: TaskPtr) -> Arc<dyn Schedule> {
     // SAFETY: the caller's promise.
-    unsafe { task.body::<Passive<T>>().as_ref() }.scheduler.clone()
+    unsafe { task.body::<Passive<T>>().as_ref() }
+        .scheduler
+        .clone()
 }
 
 /// Completes a passive task as cancelled, at once (rule C20).
@@ -228,6 +241,8 @@ impl<T> Drop for Promise<T> {
 
 impl<T> fmt::Debug for Promise<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Promise").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+        f.debug_struct("Promise")
+            .field("cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
     }
 }

@@ -146,10 +146,26 @@ impl Snapshot {
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = [
-            "owned", "notified", "complete", "waiter", "listed", "cancel", "kill", "started", "handle",
-            "observed", "passive", "callback", "cancelled", "panicked", "root",
+            "owned",
+            "notified",
+            "complete",
+            "waiter",
+            "listed",
+            "cancel",
+            "kill",
+            "started",
+            "handle",
+            "observed",
+            "passive",
+            "callback",
+            "cancelled",
+            "panicked",
+            "root",
         ];
-        let set = names.iter().enumerate().filter(|(bit, _)| self.0 & (1 << bit) != 0);
+        let set = names
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| self.0 & (1 << bit) != 0);
         f.debug_set().entries(set.map(|(_, name)| name)).finish()?;
         write!(f, " references {}", self.references())
     }
@@ -267,7 +283,10 @@ impl State {
             let Some(next) = next else { return answer };
             // Ordering: AcqRel. Acquire: the new holder sees what the last one did to the future. Release: what
             // this thread did (before waking, suspending, completing) is seen by whoever comes next.
-            match self.0.compare_exchange(current, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self
+                .0
+                .compare_exchange(current, next, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return answer,
                 Err(seen) => current = seen,
             }
@@ -375,7 +394,11 @@ impl State {
     /// For the passive kind: wins the right to complete. `false` if somebody else has it.
     pub(crate) fn claim(&self) -> bool {
         self.transition(|s| {
-            if s.0 & (COMPLETE | OWNED) != 0 { (false, None) } else { (true, Some(s.0 | OWNED)) }
+            if s.0 & (COMPLETE | OWNED) != 0 {
+                (false, None)
+            } else {
+                (true, Some(s.0 | OWNED))
+            }
         })
     }
 
@@ -422,14 +445,22 @@ impl State {
     pub(crate) fn set_waiter(&self) -> bool {
         self.transition(|s| {
             debug_assert!(!s.has_waiter(), "the slot was free");
-            if s.is_complete() { (false, None) } else { (true, Some(s.0 | WAITER)) }
+            if s.is_complete() {
+                (false, None)
+            } else {
+                (true, Some(s.0 | WAITER))
+            }
         })
     }
 
     /// Takes the slot back from the completer; `false` if the task was done first, and the completer has it.
     pub(crate) fn unset_waiter(&self) -> bool {
         self.transition(|s| {
-            if s.is_complete() { (false, None) } else { (true, Some(s.0 & !WAITER)) }
+            if s.is_complete() {
+                (false, None)
+            } else {
+                (true, Some(s.0 & !WAITER))
+            }
         })
     }
 

@@ -74,8 +74,10 @@ unsafe fn wake(data: *const ()) {
 }
 
 unsafe fn release(data: *const ()) {
-    // SAFETY: called by the waker, whose reference this function now owns.
-    unsafe { task_of(data).release() };
+    // SAFETY: called by the waker.
+    let task = unsafe { task_of(data) };
+    // SAFETY: the waker's reference, which this function now owns.
+    unsafe { task.release() };
 }
 
 /// Whether the task is being polled by this thread: then a note in the thread's own memory is enough.
@@ -96,7 +98,10 @@ pub(crate) fn is_callback(waker: &Waker) -> bool {
         return false;
     }
     // SAFETY: the waker is one of this table.
-    unsafe { task_of(waker.data()) }.state().load().is_callback()
+    unsafe { task_of(waker.data()) }
+        .state()
+        .load()
+        .is_callback()
 }
 
 /// Wakes; a foreign waker may panic, and that is reported, not passed on.

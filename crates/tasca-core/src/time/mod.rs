@@ -37,7 +37,11 @@ use crate::task::leaf;
 /// # });
 /// ```
 pub fn sleep(delay: Duration) -> Sleep {
-    Sleep { until: Until::In(delay), timer: None, yielded: false }
+    Sleep {
+        until: Until::In(delay),
+        timer: None,
+        yielded: false,
+    }
 }
 
 /// Waits until `deadline`; one in the past only yields.
@@ -54,7 +58,11 @@ pub fn sleep(delay: Duration) -> Sleep {
 ///
 /// As for [`sleep`].
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { until: Until::At(deadline), timer: None, yielded: false }
+    Sleep {
+        until: Until::At(deadline),
+        timer: None,
+        yielded: false,
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +166,9 @@ impl Future for Sleep {
 
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("until", &self.until).finish_non_exhaustive()
+        f.debug_struct("Sleep")
+            .field("until", &self.until)
+            .finish_non_exhaustive()
     }
 }
 
@@ -188,7 +198,11 @@ impl fmt::Debug for Sleep {
 pub fn interval(period: Duration) -> Interval {
     assert!(!period.is_zero(), "an interval needs a period above zero");
     let now = current::with_shared(|shared| shared.map(|shared| shared.clock.now()));
-    Interval { period, next: now.unwrap_or_else(|| no_runtime()), sleep: None }
+    Interval {
+        period,
+        next: now.unwrap_or_else(|| no_runtime()),
+        sleep: None,
+    }
 }
 
 /// What [`interval`] gives.
@@ -208,7 +222,6 @@ impl Interval {
     /// # Cancel safety
     ///
     /// No tick is lost if the future is dropped.
-    #[expect(clippy::missing_panics_doc, reason = "outside a runtime `interval` has panicked already")]
     pub async fn tick(&mut self) -> Instant {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
@@ -224,10 +237,11 @@ impl Interval {
     }
 
     /// Leaves out the ticks that are due already; gives their number.
-    #[expect(clippy::must_use_candidate, reason = "the number is for those who count")]
     pub fn skip_missed(&mut self) -> u32 {
         let now = current::with_shared(|shared| shared.map(|shared| shared.clock.now()));
-        let late = now.unwrap_or_else(Instant::now).saturating_duration_since(self.next);
+        let late = now
+            .unwrap_or_else(Instant::now)
+            .saturating_duration_since(self.next);
         let n_missed = u32::try_from(late.as_nanos() / self.period.as_nanos()).unwrap_or(u32::MAX);
         if n_missed > 0 {
             self.next += self.period * n_missed;

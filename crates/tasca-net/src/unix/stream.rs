@@ -155,8 +155,8 @@ impl UnixStream {
         self.io.writable().await
     }
 
-    /// Divides the stream for two parts of one task.
-    pub fn split(&mut self) -> (ReadHalf<'_, Self>, WriteHalf<'_, Self>) {
+    /// Divides the stream for two parts of one task. (`split` of `futures` divides any stream, behind a lock.)
+    pub fn split_mut(&mut self) -> (ReadHalf<'_, Self>, WriteHalf<'_, Self>) {
         split::borrowed(self)
     }
 

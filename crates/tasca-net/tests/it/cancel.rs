@@ -1,0 +1,139 @@
+//! What cancellation and dropping leave behind.
+
+use std::io::Write as _;
+use std::pin::Pin;
+use std::task::Context;
+
+use futures::task::noop_waker_ref;
+use futures::{AsyncReadExt, AsyncWriteExt};
+use tasca_core::{Runtime, spawn, yield_now};
+use tasca_net::{TcpListener, TcpStream};
+
+use crate::{on_each_runtime, run};
+
+/// A stream of ours, and its peer, blocking and outside of any runtime.
+async fn pair() -> (TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    (stream, listener.accept().unwrap().0)
+}
+
+#[test]
+fn a_cancelled_read_loses_no_bytes() {
+    on_each_runtime(|| async {
+        let (stream, mut peer) = pair().await;
+        let (mut reader, writer) = stream.into_split();
+        let stream = std::sync::Arc::new(futures::lock::Mutex::new(writer));
+        let reading = spawn(async move {
+            let mut buffer = [0; 16];
+            let outcome = tasca_core::catch_cancelled(reader.read(&mut buffer)).await;
+            (outcome.is_err(), reader)
+        });
+        yield_now().await;
+        // Both are there before the task is polled again: the cancellation wins, the bytes stay.
+        peer.write_all(b"precious").unwrap();
+        assert!(reading.cancel());
+        let (was_cancelled, mut reader) = reading.await;
+        let mut received = [0; 8];
+        if was_cancelled {
+            reader.read_exact(&mut received).await.unwrap();
+            assert_eq!(&received, b"precious");
+        }
+        drop(stream);
+    });
+}
+
+#[test]
+fn cancellation_wins_over_bytes_that_are_there() {
+    // On one thread the order is certain: nobody polls the reader in between.
+    let rt = Runtime::builder().current_thread().build().unwrap();
+    run(&rt, async {
+        let (mut stream, mut peer) = pair().await;
+        let reading = spawn(async move {
+            let mut buffer = [0; 16];
+            let outcome = tasca_core::catch_cancelled(stream.read(&mut buffer)).await;
+            assert!(outcome.is_err());
+            stream
+        });
+        while !reading.is_finished() {
+            yield_now().await;
+            peer.write_all(b"precious").unwrap();
+            reading.cancel();
+        }
+        let mut stream = reading.await;
+        let mut received = [0; 8];
+        stream.read_exact(&mut received).await.unwrap();
+        assert_eq!(&received, b"precious");
+    });
+}
+
+#[test]
+fn a_cancelled_accept_loses_no_connection() {
+    let rt = Runtime::builder().current_thread().build().unwrap();
+    run(&rt, async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = spawn(async move {
+            let outcome = tasca_core::catch_cancelled(listener.accept()).await;
+            assert!(outcome.is_err());
+            listener
+        });
+        yield_now().await;
+        let client = std::net::TcpStream::connect(address).unwrap();
+        accepting.cancel();
+        let listener = accepting.await;
+        let (_, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
+    });
+}
+
+#[test]
+fn a_writer_that_waits_for_room_can_be_cancelled() {
+    on_each_runtime(|| async {
+        let (mut stream, peer) = pair().await;
+        let (progress, progressed) = futures::channel::oneshot::channel();
+        let writing = spawn(async move {
+            let mut progress = Some(progress);
+            let block = [0; 1 << 16];
+            loop {
+                let mut write = stream.write(&block);
+                let first = futures::poll!(&mut write);
+                if first.is_pending() {
+                    if let Some(progress) = progress.take() {
+                        progress.send(()).unwrap();
+                    }
+                    write.await.unwrap();
+                }
+            }
+        });
+        progressed.await.unwrap();
+        assert!(writing.cancel_with("enough"));
+        let error = writing.outcome().await.map(|()| ()).unwrap_err();
+        assert!(error.is_cancelled());
+        drop(peer);
+    });
+}
+
+#[test]
+fn a_dropped_wait_leaves_no_waker_behind() {
+    on_each_runtime(|| async {
+        let (stream, mut peer) = pair().await;
+        for _ in 0..3 {
+            let mut waits = [Box::pin(stream.readable()), Box::pin(stream.readable())];
+            let mut cx = Context::from_waker(noop_waker_ref());
+            for wait in &mut waits {
+                assert!(Pin::new(wait).poll(&mut cx).is_pending());
+            }
+            drop(waits);
+        }
+        let waiting = spawn(async move {
+            stream.readable().await.unwrap();
+            stream
+        });
+        yield_now().await;
+        peer.write_all(b"x").unwrap();
+        let stream = waiting.await;
+        assert_eq!(stream.peek(&mut [0; 8]).await.unwrap(), 1);
+    });
+}

@@ -1,0 +1,10 @@
+//! One file for each room.
+
+mod biased;
+mod idle;
+mod inbox;
+mod parker;
+mod readiness;
+mod shutdown;
+mod task;
+mod timer_queue;

@@ -1,0 +1,92 @@
+//! What `tasca_core::primitive` is there: atomics, cells, locks and fences, of loom's kind.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+pub(crate) use loom::cell::UnsafeCell;
+pub(crate) use loom::hint::spin_loop;
+pub(crate) use loom::sync::Arc;
+pub(crate) use loom::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
+pub(crate) use loom::thread::{Thread, current as current_thread, park as park_thread, yield_now};
+
+/// Numbers that publish nothing may stay outside the models.
+pub(crate) use std::sync::atomic::AtomicU64 as StaticU64;
+
+/// The light half of the pair: what `membarrier` makes of it, a full fence.
+#[inline]
+pub(crate) fn light_fence() {
+    fence(Ordering::SeqCst);
+}
+
+/// The heavy half.
+#[inline]
+pub(crate) fn heavy_fence() {
+    fence(Ordering::SeqCst);
+}
+
+macro_rules! thread_local_const {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr) => {
+        loom::thread_local! {
+            $(#[$meta])* static $name: $type = $init;
+        }
+    };
+}
+pub(crate) use thread_local_const;
+
+/// loom's mutex with the face of parking_lot's.
+#[derive(Default)]
+pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+/// `None` only inside [`Condvar::wait`].
+pub(crate) struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        MutexGuard(Some(self.0.lock().expect("a panic ends the model")))
+    }
+}
+
+impl<T> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mutex")
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("locked")
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("locked")
+    }
+}
+
+/// loom's condition variable with the face of parking_lot's. Nothing times out in a model.
+#[derive(Debug)]
+pub(crate) struct Condvar(loom::sync::Condvar);
+
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Self(loom::sync::Condvar::new())
+    }
+
+    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        let locked = guard.0.take().expect("locked");
+        guard.0 = Some(self.0.wait(locked).expect("a panic ends the model"));
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}

@@ -1,0 +1,95 @@
+//! A stand-in for the slab: cells from the allocator, each with a state word that loom sees.
+//!
+//! As in the real one, memory is type-stable: while an execution lasts, a cell's memory stays a cell of its
+//! class, and is given out again, last freed first. A cell that is not freed by the end of its execution is reported as a leak.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::cell::RefCell;
+use std::ptr::NonNull;
+
+use loom::alloc::Track;
+
+use crate::primitive::{AtomicU64, Ordering};
+
+#[path = "../../crates/tasca-core/src/slab/class.rs"]
+#[expect(dead_code, reason = "pages are not made here")]
+mod class;
+
+use class::SIZES;
+pub(crate) use class::{CELL_ALIGN, Class};
+
+struct Memory {
+    start: NonNull<u8>,
+    class: Class,
+    /// While the cell is in use.
+    used: Option<Track<()>>,
+}
+
+// loom runs the threads of a model one at a time on a single thread of the system, so this is the
+// model's own, and invisible to it.
+std::thread_local! {
+    static CELLS: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Forgets the cells of the execution before.
+pub(crate) fn begin_execution() {
+    CELLS.with_borrow_mut(|cells| {
+        for memory in cells.drain(..) {
+            #[expect(clippy::mem_forget, reason = "what it tracked was of another execution")]
+            std::mem::forget(memory.used);
+            // SAFETY: allocated below with this layout, and no execution is under way.
+            unsafe { dealloc(memory.start.as_ptr(), layout(memory.class)) };
+        }
+    });
+}
+
+fn layout(class: Class) -> Layout {
+    let align = if class.is_large() { class::LARGE_ALIGN } else { 64 };
+    Layout::from_size_align(SIZES[class.index()], align).expect("a valid layout")
+}
+
+/// Gives memory for one cell.
+pub(crate) fn allocate(class: Class) -> NonNull<u8> {
+    let used = Some(Track::new(()));
+    let free = CELLS.with_borrow_mut(|cells| {
+        let memory =
+            cells.iter_mut().rev().find(|memory| memory.used.is_none() && memory.class == class)?;
+        memory.used = Some(Track::new(()));
+        Some(memory.start)
+    });
+    if let Some(start) = free {
+        drop(used);
+        return start;
+    }
+    // SAFETY: the layout has a size.
+    let start = NonNull::new(unsafe { alloc(layout(class)) }).expect("memory for a cell");
+    // SAFETY: the memory is fresh, and large and aligned enough for the state word that it begins with.
+    unsafe { start.cast().write(AtomicU64::new(0)) };
+    CELLS.with_borrow_mut(|cells| cells.push(Memory { start, class, used }));
+    start
+}
+
+/// Takes the memory of a cell back.
+///
+/// # Safety
+///
+/// As for the real one.
+pub(crate) unsafe fn free(cell: NonNull<u8>, _: Class) {
+    // SAFETY: every cell begins with the state word.
+    let state = unsafe { cell.cast::<AtomicU64>().as_ref() };
+    // Ordering: as in the real one.
+    state.store(0, Ordering::Relaxed);
+    let used = CELLS.with_borrow_mut(|cells| {
+        let memory = cells.iter_mut().find(|memory| memory.start == cell);
+        memory.expect("a cell that was given out").used.take()
+    });
+    drop(used.expect("a cell is freed once"));
+}
+
+/// Calls `visit` with the state word of every cell there is, free ones included.
+pub(crate) fn for_each_cell(mut visit: impl FnMut(NonNull<AtomicU64>)) {
+    let starts: Vec<_> = CELLS.with_borrow(|cells| cells.iter().map(|cell| cell.start).collect());
+    for start in starts {
+        visit(start.cast());
+    }
+}

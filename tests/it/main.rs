@@ -1,0 +1,3 @@
+//! Integration tests: everything through the facade, on every kind of runtime.
+
+mod tutorial;

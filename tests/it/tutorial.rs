@@ -1,0 +1,91 @@
+//! The tutorial programs of asyncio, in virtual time, against what asyncio prints.
+//!
+//! The programs are the facade's examples themselves; `tests/asyncio/` has them in Python, and what they print there.
+
+use tasca_tests::{Kind, Log};
+
+#[expect(dead_code, reason = "an example has a main of its own")]
+#[path = "../../crates/tasca/examples/cancel_before_start.rs"]
+mod cancel_before_start;
+#[expect(dead_code, reason = "an example has a main of its own")]
+#[path = "../../crates/tasca/examples/cancel_two.rs"]
+mod cancel_two;
+#[expect(dead_code, reason = "an example has a main of its own")]
+#[path = "../../crates/tasca/examples/four_tasks.rs"]
+mod four_tasks;
+#[expect(dead_code, reason = "an example has a main of its own")]
+#[path = "../../crates/tasca/examples/in_sequence.rs"]
+mod in_sequence;
+#[expect(dead_code, reason = "an example has a main of its own")]
+#[path = "../../crates/tasca/examples/list_tasks.rs"]
+mod list_tasks;
+#[expect(dead_code, reason = "an example has a main of its own")]
+#[path = "../../crates/tasca/examples/swallow.rs"]
+mod swallow;
+
+/// Runs a program in the order of asyncio, which must print the same; then in others, where lines may change places.
+macro_rules! check {
+    ($program:ident) => {{
+        let recorded = include_str!(concat!("../asyncio/", stringify!($program), ".txt"));
+        let mut expected: Vec<String> = recorded.lines().map(as_rust_prints).collect();
+        assert_eq!(lines(0, $program::program), expected);
+        expected.sort();
+        for seed in 1..20 {
+            let mut lines = lines(seed, $program::program);
+            lines.sort();
+            assert_eq!(lines, expected, "seed {seed}");
+        }
+    }};
+}
+
+fn as_rust_prints(line: &str) -> String {
+    line.replace("True", "true").replace("False", "false")
+}
+
+fn lines<F>(seed: u64, program: impl Fn(Print) -> F) -> Vec<String>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (runtime, problems) = tasca_tests::runtime(Kind::Deterministic(seed));
+    let log = Log::new();
+    let print: Print = {
+        let log = log.clone();
+        Box::leak(Box::new(move |line: String| log.say(line)))
+    };
+    runtime.run(program(print)).expect("main is not cancelled");
+    problems.expect_none();
+    log.take()
+}
+
+/// What a program prints with.
+type Print = &'static (dyn Fn(String) + Send + Sync);
+
+#[test]
+fn four_tasks_sleep_side_by_side() {
+    check!(four_tasks);
+}
+
+#[test]
+fn four_tasks_sleep_in_sequence() {
+    check!(in_sequence);
+}
+
+#[test]
+fn two_of_four_are_cancelled_with_a_message() {
+    check!(cancel_two);
+}
+
+#[test]
+fn all_tasks_are_listed_before_and_after() {
+    check!(list_tasks);
+}
+
+#[test]
+fn a_task_cancelled_before_its_first_poll_never_runs() {
+    check!(cancel_before_start);
+}
+
+#[test]
+fn a_task_swallows_its_cancellation() {
+    check!(swallow);
+}
