@@ -1,3 +1,5 @@
 //! Integration tests: everything through the facade, on every kind of runtime.
 
+mod awaiting;
+mod names;
 mod tutorial;

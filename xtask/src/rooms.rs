@@ -15,7 +15,7 @@ use crate::workspace::{File, Workspace};
 
 const SRC: &str = "crates/tasca-core/src/";
 
-/// Rooms with their layers, lowest first. The same table is in `ARCHITECTURE.md`.
+/// Rooms with their layers, lowest first. The same table is in `docs/architecture.md`.
 const ROOMS: [(&str, usize); 16] = [
     ("primitive", 0),
     ("biased", 1),
@@ -23,15 +23,15 @@ const ROOMS: [(&str, usize); 16] = [
     ("slab", 1),
     ("queue", 1),
     ("idle", 1),
-    ("timer_queue", 1),
     ("poller", 1),
+    ("timer_queue", 2),
     ("task", 2),
     ("driver", 3),
     ("scope", 3),
     ("scheduler", 4),
-    ("runtime", 5),
-    ("time", 6),
-    ("io", 6),
+    ("time", 5),
+    ("io", 5),
+    ("runtime", 6),
     // Sees every room, and no room sees it.
     ("tests", usize::MAX),
 ];

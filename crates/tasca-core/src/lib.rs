@@ -1,20 +1,57 @@
-//! Tasks, scheduler, timers and I/O driver of tasca.
+//! Tasks, scheduler, timers and I/O driver of tasca: asyncio's model on all cores.
+//!
+//! Most users depend on the facade crate `tasca`, which has all of this and more. What is in here:
+//!
+//! - [`spawn`] makes a [`Task`]; it has a name, can be cancelled with a message, awaited by many, watched by callbacks.
+//! - [`catch_cancelled`] and [`finally`] are `except CancelledError` and `finally`: clean-up may await.
+//! - [`Runtime`] runs tasks: on all cores, on this thread, or in virtual time with a seed.
+//! - [`time`] has sleeps, [`io`] makes any descriptor wait for its readiness; [`ContextVar`] follows the flow of control.
+//!
+//! ```
+//! use tasca_core::{run, spawn};
+//!
+//! let sum = run(async {
+//!     let parts: Vec<_> = (1..=3).map(|n| spawn(async move { n * n })).collect();
+//!     let mut sum = 0;
+//!     for part in parts {
+//!         sum += part.await;
+//!     }
+//!     sum
+//! });
+//! assert_eq!(sum.unwrap(), 14);
+//! ```
+//!
+//! # The rooms
+//!
+//! The modules below stand in the order of their layers: one imports those of lower layers only. `docs/architecture.md` is the map.
+
+mod primitive;
 
 mod biased;
-mod driver;
+#[forbid(unsafe_code)]
 mod idle;
-pub mod io;
 mod poller;
-mod primitive;
+#[forbid(unsafe_code)]
 mod queue;
-mod runtime;
-mod scheduler;
-mod scope;
 mod slab;
 mod slots;
+
 mod task;
-pub mod time;
 mod timer_queue;
+
+#[forbid(unsafe_code)]
+mod driver;
+#[forbid(unsafe_code)]
+mod scope;
+
+mod scheduler;
+
+#[forbid(unsafe_code)]
+pub mod io;
+#[forbid(unsafe_code)]
+pub mod time;
+
+mod runtime;
 
 pub use runtime::{
     Builder, CallHandle, EnterGuard, Handle, RunError, Runtime, TaskBuilder, all_tasks,
@@ -24,6 +61,8 @@ pub use scope::{Cancelled, CatchCancelled, Reraise, catch_cancelled, finally};
 pub use task::context::{Context, ContextVar, Token};
 pub use task::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
 pub use task::handle::{CallbackId, Task, TaskId, TaskRef};
+pub use scheduler::extension::Extension;
+pub use task::job::{Job, JobBuilder, current_job, current_job_cancelled};
 pub use task::join::{Finished, JoinRef, Outcome};
 pub use task::leaf::{YieldNow, yield_now};
 pub use task::promise::{Promise, promise};

@@ -14,23 +14,16 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
 use loom::future::block_on;
-use loom::model::Builder;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
+
+use crate::explore::{three_threads, two_threads};
 
 use readiness::{Direction, Readiness, Ready, Snapshot};
 use waiters::{Wait, WaiterId};
 
 use Direction::{Read, Write};
-
-/// Two threads need no bound; three are explored up to `n_preemptions` of them.
-fn check(n_preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
-    let mut builder = Builder::new();
-    builder.preemption_bound = n_preemptions;
-    builder.max_branches = 10_000;
-    builder.check(model);
-}
 
 /// A source: what the kernel holds, and what is known about it.
 #[derive(Default)]
@@ -108,7 +101,7 @@ fn stale_look(count: &AtomicUsize) -> bool {
 
 #[test]
 fn an_edge_during_the_wait_is_not_lost() {
-    check(None, || {
+    two_threads(|| {
         let source = Source::new();
         let kernel = thread::spawn({
             let source = Arc::clone(&source);
@@ -121,7 +114,7 @@ fn an_edge_during_the_wait_is_not_lost() {
 
 #[test]
 fn a_stale_clear_is_refused() {
-    check(None, || {
+    two_threads(|| {
         let source = Source::new();
         let kernel = thread::spawn({
             let source = Arc::clone(&source);
@@ -139,7 +132,7 @@ fn a_stale_clear_is_refused() {
 
 #[test]
 fn two_readers_and_two_events() {
-    check(Some(3), || {
+    three_threads(|| {
         let source = Source::new();
         let reader = thread::spawn({
             let source = Arc::clone(&source);
@@ -172,7 +165,7 @@ fn two_readers_and_two_events() {
 
 #[test]
 fn the_end_of_a_stream_is_not_lost_behind_a_short_read() {
-    check(None, || {
+    two_threads(|| {
         let source = Source::new();
         let kernel = thread::spawn({
             let source = Arc::clone(&source);
@@ -206,7 +199,7 @@ fn the_end_of_a_stream_is_not_lost_behind_a_short_read() {
 
 #[test]
 fn the_directions_are_independent() {
-    check(Some(3), || {
+    three_threads(|| {
         let source = Source::new();
         let kernel = thread::spawn({
             let source = Arc::clone(&source);
@@ -234,7 +227,7 @@ fn the_directions_are_independent() {
 
 #[test]
 fn a_late_event_is_not_seen_by_the_next_registration() {
-    check(None, || {
+    two_threads(|| {
         let source = Source::new();
         let late = thread::spawn({
             let source = Arc::clone(&source);
@@ -280,7 +273,7 @@ fn a_late_event_is_not_seen_by_the_next_registration() {
 
 #[test]
 fn deregistration_releases_every_waker() {
-    check(None, || {
+    two_threads(|| {
         let source = Source::new();
         let token = std::sync::Arc::new(CountsNothing);
         let waker = Waker::from(std::sync::Arc::clone(&token));
@@ -314,7 +307,7 @@ impl std::task::Wake for CountsNothing {
 
 #[test]
 fn a_waiter_that_leaves_takes_no_wake_with_it() {
-    check(Some(3), || {
+    three_threads(|| {
         let source = Source::new();
         let kernel = thread::spawn({
             let source = Arc::clone(&source);
@@ -343,7 +336,7 @@ fn a_waiter_that_leaves_takes_no_wake_with_it() {
 
 #[test]
 fn shutdown_ends_a_wait_in_each_direction() {
-    check(Some(3), || {
+    three_threads(|| {
         let source = Source::new();
         let wait = |direction| {
             let source = Arc::clone(&source);
@@ -368,7 +361,7 @@ fn shutdown_ends_a_wait_in_each_direction() {
 
 #[test]
 fn an_event_that_disarms_wakes_both_directions() {
-    check(None, || {
+    two_threads(|| {
         let source = Source::new();
         let kernel = thread::spawn({
             let source = Arc::clone(&source);

@@ -17,7 +17,9 @@ pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
-pub(crate) use std::thread::yield_now;
+/// For numbers in statics and constants, which publish nothing: a model checker's atomics cannot stand there.
+pub(crate) use std::sync::atomic::AtomicU64 as StaticU64;
+pub(crate) use std::thread::{Thread, current as current_thread, park as park_thread, yield_now};
 pub(crate) use thread::sharpen_timers;
 
 /// A thread-local without a destructor: reading it is one load, at any time in a thread's life.

@@ -5,11 +5,13 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::block_on;
-use super::spawn::no_runtime;
+use super::spawn::{no_runtime, with_runtime};
 use crate::primitive::{Arc, Mutex};
 use crate::scheduler::current::{self, Entered};
+use crate::scheduler::extension::Extension;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::timers::Timer;
+use crate::task::cancel;
 use crate::task::context::Context;
 use crate::task::error::Problem;
 use crate::task::handle::TaskRef;
@@ -201,6 +203,41 @@ impl Handle {
         }
     }
 
+    /// Calls `f` with the runtime's one value of type `T`, which `make` makes when it is first asked for.
+    ///
+    /// This is how crates above this one keep something for each runtime, such as thread pools. A runtime holds it until
+    /// it is gone itself, so a value that keeps a `Handle` keeps the runtime in memory.
+    ///
+    /// # Panics
+    ///
+    /// If a runtime has more than 16 extensions; in a forked child.
+    #[track_caller]
+    pub fn with_extension<T: Extension, R>(
+        &self,
+        make: impl FnOnce() -> T,
+        f: impl FnOnce(&T) -> R,
+    ) -> R {
+        self.shared.check_not_forked();
+        f(self.shared.extensions.get_or_make(make))
+    }
+
+    /// As [`with_extension`](Self::with_extension), of the runtime that this thread is in.
+    ///
+    /// # Panics
+    ///
+    /// As there, and outside a runtime.
+    #[track_caller]
+    #[inline]
+    pub fn with_current_extension<T: Extension, R>(
+        make: impl FnOnce() -> T,
+        f: impl FnOnce(&T) -> R,
+    ) -> R {
+        with_runtime(|shared| {
+            shared.check_not_forked();
+            f(shared.extensions.get_or_make(make))
+        })
+    }
+
     /// Hands a problem to the runtime's exception handler.
     ///
     /// # asyncio counterpart
@@ -253,10 +290,7 @@ impl CallHandle {
             let timer = timer.lock().take();
             drop(timer);
         }
-        if self.task.ptr().state().request_kill() == crate::task::state::Wake::Queue {
-            // SAFETY: the exchange made this thread the holder.
-            unsafe { crate::task::cell::queue(self.task.ptr()) };
-        }
+        cancel::kill(self.task.ptr());
     }
 
     /// Whether the callback was cancelled before it was called.

@@ -21,10 +21,10 @@ use crate::time::sleep;
 ///
 /// The `CancelledError` or `KeyboardInterrupt` that `asyncio.run()` raises.
 #[derive(Debug)]
-pub struct RunError(Kind_);
+pub struct RunError(Why);
 
 #[derive(Debug)]
-enum Kind_ {
+enum Why {
     Start(io::Error),
     Cancelled(Option<CancelMessage>),
     Interrupted,
@@ -34,21 +34,21 @@ impl RunError {
     /// Whether an interrupt (SIGINT) ended main.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
-        matches!(self.0, Kind_::Interrupted)
+        matches!(self.0, Why::Interrupted)
     }
 
     /// Whether main was cancelled, by other means than an interrupt.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0, Kind_::Cancelled(_))
+        matches!(self.0, Why::Cancelled(_))
     }
 
     /// The message of the cancellation, if it had one.
     #[must_use]
     pub fn cancel_message(&self) -> Option<&str> {
         match &self.0 {
-            Kind_::Cancelled(message) => message.as_ref().map(CancelMessage::as_str),
-            Kind_::Start(_) | Kind_::Interrupted => None,
+            Why::Cancelled(message) => message.as_ref().map(CancelMessage::as_str),
+            Why::Start(_) | Why::Interrupted => None,
         }
     }
 }
@@ -56,12 +56,12 @@ impl RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind_::Start(error) => write!(f, "the runtime cannot be made: {error}"),
-            Kind_::Cancelled(None) => f.write_str("main was cancelled"),
-            Kind_::Cancelled(Some(message)) => {
+            Why::Start(error) => write!(f, "the runtime cannot be made: {error}"),
+            Why::Cancelled(None) => f.write_str("main was cancelled"),
+            Why::Cancelled(Some(message)) => {
                 write!(f, "main was cancelled: {}", message.as_str())
             }
-            Kind_::Interrupted => f.write_str("interrupted"),
+            Why::Interrupted => f.write_str("interrupted"),
         }
     }
 }
@@ -69,8 +69,8 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
-            Kind_::Start(error) => Some(error),
-            Kind_::Cancelled(_) | Kind_::Interrupted => None,
+            Why::Start(error) => Some(error),
+            Why::Cancelled(_) | Why::Interrupted => None,
         }
     }
 }
@@ -102,7 +102,7 @@ where
     F::Output: Send + 'static,
 {
     Runtime::new()
-        .map_err(|error| RunError(Kind_::Start(error)))?
+        .map_err(|error| RunError(Why::Start(error)))?
         .run(main)
 }
 
@@ -192,8 +192,8 @@ impl Runtime {
             ),
         };
         outcome.map_err(|error| match error.message().cloned() {
-            None if error.is_cancelled() && interrupted => RunError(Kind_::Interrupted),
-            message if error.is_cancelled() => RunError(Kind_::Cancelled(message)),
+            None if error.is_cancelled() && interrupted => RunError(Why::Interrupted),
+            message if error.is_cancelled() => RunError(Why::Cancelled(message)),
             _ => match error.into_panic() {
                 Ok(payload) => resume_unwind(payload),
                 Err(_) => unreachable!("not cancelled"),
@@ -229,12 +229,18 @@ async fn close(shared: &crate::scheduler::shared::Shared, timeout: Duration) {
         .into_iter()
         .filter(|task| !task.ptr().state().load().is_root())
         .collect();
-    for task in &left {
+    // Jobs are waited for, not cancelled (rule B6); the tasks may have started more of them.
+    for task in left.iter().filter(|task| !task.ptr().state().load().is_job()) {
         task.cancel();
     }
     let all_ended = async {
         for task in &left {
             task.finished().await;
+        }
+        for task in shared.all_tasks() {
+            if task.ptr().state().load().is_job() {
+                task.finished().await;
+            }
         }
     };
     let all_ended = std::pin::pin!(all_ended);

@@ -170,7 +170,7 @@ impl<M: FnOnce() -> F, F: Future> Future for Pinned<M, F> {
 /// Calls `f` with this thread's runtime.
 #[track_caller]
 #[inline]
-fn with_runtime<R>(f: impl FnOnce(&Shared) -> R) -> R {
+pub(super) fn with_runtime<R>(f: impl FnOnce(&Shared) -> R) -> R {
     let caller = Location::caller();
     current::with_shared(|shared| match shared {
         Some(shared) => f(shared),

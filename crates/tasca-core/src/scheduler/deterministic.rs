@@ -6,13 +6,14 @@
 //! With seed 0 a cycle's entries run in the order in which they were queued; any other seed shuffles them.
 //!
 //! Other threads are outside the model: what they do comes when it comes. While nothing is ready and no timer is armed, the
-//! loop waits for them; it never lets real time pass for a timer.
+//! loop waits for them; it never lets real time pass for a timer. A job on a thread pool is the exception: the clock does not
+//! jump while one is under way.
 
 use std::task::Waker;
 
 use super::remote::Core;
 use super::worker::Worker;
-use crate::primitive::{AtomicU64, Condvar, Mutex, Ordering};
+use crate::primitive::{AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::task::{After, Runnable, waker};
 
 /// The part of the runtime that only this flavour uses.
@@ -23,6 +24,8 @@ pub(crate) struct Deterministic {
     /// Set by other threads when they have left something.
     notified: Mutex<bool>,
     changed: Condvar,
+    /// Jobs of other threads that are not done. While there are any, time stands still.
+    n_jobs: AtomicUsize,
 }
 
 impl Deterministic {
@@ -32,7 +35,25 @@ impl Deterministic {
             random: AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             notified: Mutex::new(false),
             changed: Condvar::new(),
+            n_jobs: AtomicUsize::new(0),
         }
+    }
+
+    pub(crate) fn job_began(&self) {
+        // Ordering: Relaxed; the loop itself, or whoever it waits for, made the job.
+        self.n_jobs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Called after the job's end has been queued with the loop.
+    pub(crate) fn job_ended(&self) {
+        // Ordering: Release pairs with the load in `run_until`: who sees time free to go on sees what the job queued.
+        self.n_jobs.fetch_sub(1, Ordering::Release);
+        self.notify();
+    }
+
+    fn has_jobs(&self) -> bool {
+        // Ordering: see `job_ended`.
+        self.n_jobs.load(Ordering::Acquire) > 0
     }
 
     /// Ends a wait of the loop.
@@ -80,6 +101,12 @@ pub(crate) fn run_until(worker: &Worker, is_over: impl Fn() -> bool) {
         take_inbox(worker);
         if worker.with_core(|core| core.queue.len()) == 0 {
             match next_deadline(worker) {
+                // Outside work counts as ready: what it takes in real time, it takes in no virtual time.
+                Some(deadline) if deadline > shared.clock.now_ns() && shared.deterministic.has_jobs() => {
+                    wait_for_others(worker);
+                    continue;
+                }
+                Some(_) if !worker.remote().inbox.is_empty() => continue,
                 Some(deadline) => shared.clock.jump_to(deadline),
                 None if shared.is_stopped() => return,
                 None => {

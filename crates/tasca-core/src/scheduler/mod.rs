@@ -9,7 +9,9 @@
 //! | [`parker`] | a thread that blocks on one future |
 //! | [`deterministic`] | one thread, virtual time, a seeded order |
 //! | [`clock`], [`timers`] | time, and what waits for it |
+//! | [`gate`] | the flags and the count that the end of a runtime turns on |
 //! | [`current`] | what of all this the calling thread is part of |
+//! | [`extension`] | what crates above add to a runtime |
 //!
 //! # What is guaranteed
 //!
@@ -23,6 +25,8 @@
 pub(crate) mod clock;
 pub(crate) mod current;
 pub(crate) mod deterministic;
+pub(crate) mod extension;
+pub(crate) mod gate;
 pub(crate) mod parker;
 pub(crate) mod remote;
 pub(crate) mod shared;

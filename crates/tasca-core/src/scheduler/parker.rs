@@ -3,9 +3,9 @@
 //! The future is the body of a task like any other, but bound to this thread: its home is a number from
 //! [`HOME_FIRST`] on, behind which the runtime finds the thread.
 
-use std::thread::{self, Thread};
-
-use crate::primitive::{Arc, AtomicBool, Mutex, Ordering};
+use crate::primitive::{
+    Arc, AtomicBool, Mutex, Ordering, Thread, current_thread, park_thread,
+};
 
 /// Homes from here on are blocked threads, below are workers.
 pub(crate) const HOME_FIRST: usize = 0x8000;
@@ -23,7 +23,7 @@ impl Parker {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             ready: AtomicBool::new(false),
-            thread: thread::current(),
+            thread: current_thread(),
         })
     }
 
@@ -39,7 +39,7 @@ impl Parker {
         // Ordering: Acquire; see `unpark`.
         while !self.ready.swap(false, Ordering::Acquire) {
             // Liveness: `unpark` of the thread is remembered if it comes before `park`.
-            thread::park();
+            park_thread();
         }
     }
 }

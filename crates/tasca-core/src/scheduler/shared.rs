@@ -9,13 +9,15 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::current;
 use super::deterministic::Deterministic;
+use super::extension::Extensions;
+use super::gate::Gate;
 use super::parker::{HOME_FIRST, Parkers};
 use super::remote::Remote;
-use super::shutdown::Threads;
+use super::shutdown::{self, Threads};
 use super::watchdog::Watchdog;
 use crate::driver::Driver;
 use crate::idle::Idle;
-use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, fork_generation, light_fence};
+use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, fork_generation};
 use crate::queue::Injector;
 use crate::slab;
 use crate::task::cell::{self, Birth};
@@ -24,7 +26,7 @@ use crate::task::error::{Problem, Reporter, Trouble};
 use crate::task::ext::{Ext, Request};
 use crate::task::handle::{Task, TaskRef};
 use crate::task::state::{Kind, Live};
-use crate::task::{Callback, Runnable, Schedule};
+use crate::task::{Callback, JOB_ID, Runnable, Schedule};
 
 /// How many spare workers may be started for each regular one, one level at a time, while tasks hold threads up.
 pub(crate) const SPARES_PER_WORKER: usize = 3;
@@ -57,10 +59,8 @@ pub(crate) struct Shared {
     /// Which runtime of the process this is, in the upper bits of the ids of its tasks.
     ordinal: u64,
     next_number: AtomicU64,
-    /// No more tasks are taken.
-    closed: AtomicBool,
-    /// Workers end.
-    stopped: AtomicBool,
+    next_job: AtomicU64,
+    pub(crate) gate: Gate,
     next_home: AtomicU64,
     /// On a runtime that runs on its caller's thread: the thread that has spawned tasks that must not leave it.
     bound_to: OnceLock<ThreadId>,
@@ -69,6 +69,7 @@ pub(crate) struct Shared {
     fork_generation: u64,
     pub(crate) settings: Settings,
     pub(crate) threads: Threads,
+    pub(crate) extensions: Extensions,
 }
 
 impl std::fmt::Debug for Shared {
@@ -148,8 +149,8 @@ impl Shared {
             // Ordering: Relaxed (here and for the numbers below): uniqueness is all there is to it.
             ordinal: (NEXT_ORDINAL.fetch_add(1, Ordering::Relaxed) & 0xffff) << 48,
             next_number: AtomicU64::new(1),
-            closed: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
+            next_job: AtomicU64::new(1),
+            gate: Gate::new(),
             next_home: AtomicU64::new(0),
             bound_to: OnceLock::new(),
             handler,
@@ -157,6 +158,7 @@ impl Shared {
             fork_generation: fork_generation(),
             settings,
             threads: Threads::new(),
+            extensions: Extensions::new(),
         })
     }
 
@@ -217,23 +219,17 @@ impl Shared {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        // Ordering: Relaxed; the spawner and the closer execute a fence pair around it.
-        self.closed.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+        self.gate.is_closed()
     }
 
     #[inline(always)]
     pub(crate) fn is_stopped(&self) -> bool {
-        // Ordering: Acquire pairs with the Release in `stop`.
-        self.stopped.load(Ordering::Acquire)
+        self.gate.is_stopped()
     }
 
     /// Has every worker end once it has nothing to run.
     pub(crate) fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
+        self.gate.stop();
         for worker in 0..self.workers.len() {
             self.nudge(worker);
         }
@@ -277,10 +273,8 @@ impl Shared {
             let handle = unsafe { Task::from_ptr(task) };
             // SAFETY: as above.
             let runnable = unsafe { Runnable::new(task) };
-            // Ordering: pairs with the heavy fence in `shutdown`: either this thread sees that the runtime is
-            // closed, or the walk that follows the closing sees the task.
-            light_fence();
-            let refused = options.kind == Kind::Task && (self.is_closed() || self.is_forked());
+            let late = self.gate.is_closed_to_newborn();
+            let refused = options.kind == Kind::Task && (late || self.is_forked());
             if refused {
                 self.refuse(runnable);
             } else {
@@ -336,9 +330,7 @@ impl Shared {
         if !timed {
             // SAFETY: made as held by its maker.
             let runnable = unsafe { Runnable::new(task) };
-            // Ordering: as in `spawn`.
-            light_fence();
-            if self.is_closed() || self.is_forked() {
+            if self.gate.is_closed_to_newborn() || self.is_forked() {
                 self.refuse(runnable);
             } else {
                 self.queue(runnable, true);
@@ -383,7 +375,7 @@ impl Shared {
             None if self.flavor == Flavor::MultiThread => {
                 self.injector.push(runnable);
                 self.wake_one();
-                self.threads.drain_if_over(self);
+                shutdown::drain_if_over(self);
             }
             None => self.queue_at(0, runnable),
         }
@@ -494,6 +486,25 @@ impl Schedule for Shared {
 
     fn call_soon(&self, callback: Callback) {
         drop(self.new_callback(callback, false));
+    }
+
+    fn next_job_id(&self) -> u64 {
+        // Ordering: Relaxed: uniqueness is all there is to it.
+        self.ordinal | JOB_ID | self.next_job.fetch_add(1, Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn job_began(&self) {
+        if let Flavor::Deterministic { .. } = self.flavor {
+            self.deterministic.job_began();
+        }
+    }
+
+    #[inline]
+    fn job_ended(&self) {
+        if let Flavor::Deterministic { .. } = self.flavor {
+            self.deterministic.job_ended();
+        }
     }
 
     fn separates_callbacks(&self) -> bool {

@@ -9,7 +9,8 @@ use super::current;
 use super::deterministic;
 use super::shared::{Flavor, Shared};
 use super::worker::{Seed, Worker};
-use crate::primitive::{Arc, AtomicUsize, Condvar, Mutex, Ordering, fence, heavy_fence};
+use crate::primitive::{Arc, Condvar, Mutex};
+use crate::task::cancel;
 use crate::task::error::{Problem, Trouble, drop_quietly};
 use crate::task::state::Live;
 use crate::task::{After, waker};
@@ -22,8 +23,6 @@ const WALK_PAUSE_MAX: Duration = Duration::from_millis(5);
 pub(crate) struct Threads {
     state: Mutex<State>,
     changed: Condvar,
-    /// Workers whose loop has not ended. Only then may somebody else run what lies in the injector.
-    n_workers_running: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +39,6 @@ impl Threads {
         Self {
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
-            n_workers_running: AtomicUsize::new(0),
         }
     }
 
@@ -63,28 +61,6 @@ impl Threads {
         self.changed.notify_all();
     }
 
-    /// Runs what lies in the injector when no worker is left to do so: a waker that was in the middle of
-    /// queueing a task when the runtime ended. Those tasks are marked to be dropped.
-    pub(crate) fn drain_if_over(&self, shared: &Shared) {
-        if !shared.is_stopped() {
-            return;
-        }
-        // Ordering: pairs with the fence in `worker_ended`: either the last worker sees the push, or the pusher that
-        // it has ended.
-        fence(Ordering::SeqCst);
-        if self.n_workers_running.load(Ordering::Relaxed) == 0 {
-            drain(shared);
-        }
-    }
-
-    fn worker_ended(&self, shared: &Shared) {
-        if self.n_workers_running.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // Ordering: see `drain_if_over`.
-            fence(Ordering::SeqCst);
-            drain(shared);
-        }
-    }
-
     fn wait_until(&self, deadline: Option<Instant>, is_over: impl Fn(&State) -> bool) -> bool {
         let mut state = self.state.lock();
         while !is_over(&state) {
@@ -98,6 +74,14 @@ impl Threads {
             }
         }
         true
+    }
+}
+
+/// Runs what lies in the injector when no worker is left to do so: a waker that was in the middle of
+/// queueing a task when the runtime ended. Those tasks are marked to be dropped.
+pub(super) fn drain_if_over(shared: &Shared) {
+    if shared.gate.is_over() {
+        drain(shared);
     }
 }
 
@@ -153,10 +137,7 @@ pub(crate) fn start_worker(shared: &Arc<Shared>, seed: Seed) -> Result<(), (Seed
     // The seed has to come back if the thread cannot be started, and a closure that was not run is gone.
     let place = Arc::new(Mutex::new(Some(seed)));
     let (kept, taken) = (Arc::clone(shared), Arc::clone(&place));
-    shared
-        .threads
-        .n_workers_running
-        .fetch_add(1, Ordering::AcqRel);
+    shared.gate.worker_begins();
     let started = start_thread(shared, &role, move || {
         let seed = taken.lock().take().expect("a thread starts once");
         crate::primitive::sharpen_timers();
@@ -165,13 +146,12 @@ pub(crate) fn start_worker(shared: &Arc<Shared>, seed: Seed) -> Result<(), (Seed
             worker.run_until(|| false);
             worker.drain_timers();
         });
-        kept.threads.worker_ended(&kept);
+        if kept.gate.worker_ended() {
+            drain(&kept);
+        }
     });
     started.map_err(|error| {
-        shared
-            .threads
-            .n_workers_running
-            .fetch_sub(1, Ordering::AcqRel);
+        shared.gate.worker_cannot_begin();
         (
             place.lock().take().expect("the thread did not start"),
             error,
@@ -230,14 +210,9 @@ fn run_worker(worker: &Worker, is_over: &dyn Fn() -> bool) {
 fn kill_all(shared: &Shared) -> usize {
     let mut n_left = 0;
     shared.for_each_task(Live::TasksAndCallbacks, |task| {
-        let ptr = task.ptr();
-        if ptr.state().load().is_root() {
-            return;
-        }
-        n_left += 1;
-        if ptr.state().request_kill() == crate::task::state::Wake::Queue {
-            // SAFETY: the exchange made this thread the holder.
-            unsafe { crate::task::cell::queue(ptr) };
+        if !task.ptr().state().load().is_root() {
+            n_left += 1;
+            cancel::kill(task.ptr());
         }
     });
     n_left
@@ -275,9 +250,7 @@ pub(crate) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> Left {
     }
     let deadline = Instant::now().checked_add(timeout);
     let inside = current::is_inside(shared);
-    shared.close();
-    // Ordering: pairs with the light fence in `spawn`: a spawner that did not see the closing is seen by the walk.
-    heavy_fence();
+    shared.gate.close();
     let mut left = Left {
         n_tasks: kill_all(shared),
         n_threads: 0,
@@ -292,6 +265,11 @@ pub(crate) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> Left {
         }
     } else if !inside {
         left.n_tasks = wait_for_tasks(shared, deadline);
+    }
+    // What crates above have added may still have work that was asked for, and may use the workers to end it.
+    let wait_until = if inside { Some(Instant::now()) } else { deadline };
+    for problem in shared.extensions.shut_down(wait_until) {
+        crate::task::Schedule::report(&**shared, problem);
     }
     shared.stop();
     shared.watchdog.stop();

@@ -240,8 +240,3 @@ pub(crate) fn for_each_cell(mut visit: impl FnMut(NonNull<AtomicU64>)) {
         }
     }
 }
-
-#[cfg(test)]
-pub(crate) fn n_pages() -> usize {
-    DEPOT.lock().pages.len()
-}

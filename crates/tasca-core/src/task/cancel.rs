@@ -9,7 +9,7 @@ use super::error::{CancelMessage, TaskError};
 use super::ext::Request;
 use super::handle::TaskRef;
 use super::header::{Header, TaskPtr};
-use super::state::{CancelRequest, EndPoll, Live};
+use super::state::{CancelRequest, EndPoll, Live, Wake};
 
 /// A group of tasks that a cancel request can be passed on to.
 pub(crate) trait CancelTarget: Send + Sync {
@@ -328,6 +328,14 @@ unsafe fn settle(task: TaskPtr) -> bool {
     });
     task.state().set_cancel();
     true
+}
+
+/// Has the task's future dropped at its next poll, which comes now if the task is suspended.
+pub(crate) fn kill(task: TaskPtr) {
+    if task.state().request_kill() == Wake::Queue {
+        // SAFETY: the exchange made this thread the holder.
+        unsafe { super::cell::queue(task) };
+    }
 }
 
 /// Takes one request back; gives the number left.

@@ -64,6 +64,16 @@ pub(crate) unsafe fn new<F: Future>(future: F, birth: Birth) -> TaskPtr {
     }
 }
 
+/// As [`new_in_place`], known to people by the type `N`.
+///
+/// # Safety
+///
+/// As for [`new`].
+pub(super) unsafe fn new_known_as<N, F: Future>(future: F, birth: Birth) -> TaskPtr {
+    // SAFETY: passed on.
+    unsafe { Typed::<F, N>::make(future, birth) }
+}
+
 /// As [`new`], with the future in the cell whatever its size.
 ///
 /// # Safety

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::current;
-use crate::primitive::{AtomicU64, Mutex, Ordering};
+use crate::primitive::{Mutex, Ordering, StaticU64};
 
 type Value = Arc<dyn Any + Send + Sync>;
 
@@ -129,7 +129,7 @@ impl Context {
     #[inline(always)]
     fn inherit_from_thread() -> Option<Self> {
         // Tasks without a context do not see that of the thread they happen to run on.
-        if current::with(|current| current.task().is_some()) {
+        if current::with(|current| current.context_owner().is_some()) {
             return None;
         }
         Self::thread().map(|context| context.copy())
@@ -152,7 +152,7 @@ impl Context {
             });
             return f(Some(&context));
         }
-        if current::with(|current| current.task().is_some()) {
+        if current::with(|current| current.context_owner().is_some()) {
             return f(None);
         }
         f(Self::thread().as_ref())
@@ -161,7 +161,7 @@ impl Context {
     /// Makes a context where there is none: for the running task, or for this thread.
     fn establish() -> Self {
         let context = Self::new();
-        match current::with(current::Current::task) {
+        match current::with(current::Current::context_owner) {
             Some(task) => {
                 let kept = task.ext_or_new().adopt_context(context.clone());
                 current::with(|current| current.set_context(kept.as_ptr()));
@@ -251,7 +251,7 @@ impl fmt::Debug for ContextCell {
 pub struct ContextVar<T: 'static> {
     name: &'static str,
     /// Assigned at first use; zero until then.
-    key: AtomicU64,
+    key: StaticU64,
     marker: PhantomData<fn() -> T>,
 }
 
@@ -277,7 +277,7 @@ impl<T> ContextVar<T> {
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
-            key: AtomicU64::new(0),
+            key: StaticU64::new(0),
             marker: PhantomData,
         }
     }
@@ -289,7 +289,7 @@ impl<T> ContextVar<T> {
     }
 
     fn key(&self) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+        static NEXT: StaticU64 = StaticU64::new(1);
         // Ordering: Relaxed: the number is all there is to it.
         let key = self.key.load(Ordering::Relaxed);
         if key != 0 {

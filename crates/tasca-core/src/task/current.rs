@@ -19,6 +19,8 @@ pub(crate) const BUDGET_PER_POLL: u8 = 128;
 #[derive(Debug)]
 pub(crate) struct Current {
     task: Cell<*const Header>,
+    /// The job whose closure this thread runs. Polls inside it do not change it.
+    job: Cell<*const Header>,
     /// The poll began with a cancel request, or a leaf raised one, and no scope has taken it yet.
     deliver: Cell<bool>,
     /// The poll began with a cancel request that is not settled yet.
@@ -36,6 +38,7 @@ pub(crate) struct Current {
 thread_local_const! {
     static CURRENT: Current = Current {
         task: Cell::new(ptr::null()),
+        job: Cell::new(ptr::null()),
         deliver: Cell::new(false),
         requested: Cell::new(false),
         self_woken: Cell::new(false),
@@ -97,6 +100,23 @@ impl Current {
         let header = NonNull::new(self.task.get().cast_mut())?;
         // SAFETY: a task stays while it is polled, and `leave` puts null or the outer task back.
         Some(unsafe { TaskPtr::new(header) })
+    }
+
+    /// The job whose closure this thread runs. The pointer is good for as long as the closure runs.
+    pub(crate) fn job(&self) -> Option<TaskPtr> {
+        let header = NonNull::new(self.job.get().cast_mut())?;
+        // SAFETY: who runs a job has a reference to its cell meanwhile; see `replace_job`.
+        Some(unsafe { TaskPtr::new(header) })
+    }
+
+    /// Notes whose closure this thread runs; gives what was there, to be put back. The caller keeps the cell.
+    pub(crate) fn replace_job(&self, job: *const Header) -> *const Header {
+        self.job.replace(job)
+    }
+
+    /// Whose context this thread's code runs in, and makes if there is none.
+    pub(crate) fn context_owner(&self) -> Option<TaskPtr> {
+        self.task().or_else(|| self.job())
     }
 
     #[inline(always)]

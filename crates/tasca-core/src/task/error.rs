@@ -109,7 +109,7 @@ struct Inner {
 #[derive(Clone, Debug)]
 pub(crate) enum Name {
     Given(Arc<str>),
-    /// `Task-<n>`.
+    /// `Task-<n>`, or `Job-<n>` if the bit for jobs is set.
     Default(u64),
 }
 
@@ -117,7 +117,7 @@ impl Name {
     pub(crate) fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Given(name) => Cow::Borrowed(name),
-            Self::Default(number) => Cow::Owned(format!("Task-{number}")),
+            Self::Default(_) => Cow::Owned(self.to_string()),
         }
     }
 }
@@ -126,6 +126,9 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given(name) => f.write_str(name),
+            Self::Default(number) if number & super::JOB_ID != 0 => {
+                write!(f, "Job-{}", number & !super::JOB_ID)
+            }
             Self::Default(number) => write!(f, "Task-{number}"),
         }
     }

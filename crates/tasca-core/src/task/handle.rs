@@ -21,10 +21,10 @@ use super::state::{Live, ReleaseHandle};
 pub struct TaskId(u64);
 
 impl TaskId {
-    /// The number in the task's default name, `Task-<number>`. Numbers begin at 1 in each runtime.
+    /// The number in the task's default name, `Task-<number>` or `Job-<number>`. Both begin at 1 in each runtime.
     #[must_use]
     pub fn number(self) -> u64 {
-        self.0 & super::NUMBER_MASK
+        self.0 & super::NUMBER_MASK & !super::JOB_ID
     }
 }
 
@@ -78,7 +78,8 @@ pub struct CallbackId(u64);
 pub struct Task<T> {
     /// `None` once the output has been taken.
     task: Option<TaskPtr>,
-    marker: PhantomData<fn() -> T>,
+    // The handle drops outputs.
+    marker: PhantomData<T>,
 }
 
 // SAFETY: the handle gives the output by value, to one thread at a time.

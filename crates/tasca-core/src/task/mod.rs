@@ -9,7 +9,8 @@
 //! | [`header`], [`cell`], [`ext`] | the parts of a cell; polling and completing |
 //! | [`cancel`] | requests: recorded, passed on, delivered |
 //! | [`waker`], [`leaf`], [`current`] | a task seen from inside a poll |
-//! | [`handle`], [`join`], [`promise`] | a task seen from outside |
+//! | [`handle`], [`join`] | a task seen from outside |
+//! | [`promise`], [`job`] | tasks that are not polled: completed by hand, or by a closure on some executor |
 //! | [`context`] | context variables |
 //! | [`error`], [`schedule`] | how tasks fail; what they need from a scheduler |
 
@@ -21,6 +22,7 @@ pub(crate) mod error;
 pub(crate) mod ext;
 pub(crate) mod handle;
 pub(crate) mod header;
+pub(crate) mod job;
 pub(crate) mod join;
 pub(crate) mod leaf;
 pub(crate) mod promise;
@@ -35,3 +37,6 @@ pub(crate) use schedule::{Callback, Schedule};
 
 /// The part of a task's id that numbers it within its runtime; above it is the runtime's own number.
 pub(crate) const NUMBER_MASK: u64 = (1 << 48) - 1;
+
+/// Within the number: jobs are numbered by themselves, so that they leave no gaps between the names of tasks.
+pub(crate) const JOB_ID: u64 = 1 << 47;

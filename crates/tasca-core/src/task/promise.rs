@@ -13,16 +13,16 @@ use super::cancel;
 use super::cell::{self, Birth};
 use super::current;
 use super::error::{CancelMessage, Problem, Reporter, TaskError};
-use super::ext::Ext;
+use super::ext::{Ext, Request};
 use super::handle::{Task, TaskRef};
 use super::header::TaskPtr;
 use super::schedule::{Callback, Schedule};
 use super::state::{CancelRequest, Kind};
 
 /// What a passive cell holds until it is completed: the scheduler that its callbacks run on.
-struct Passive<T> {
-    scheduler: Arc<dyn Schedule>,
-    marker: PhantomData<fn() -> T>,
+pub(super) struct Passive<T> {
+    pub(super) scheduler: Arc<dyn Schedule>,
+    pub(super) marker: PhantomData<fn() -> T>,
 }
 
 impl<T> Future for Passive<T> {
@@ -34,7 +34,7 @@ impl<T> Future for Passive<T> {
 }
 
 /// The scheduler of promises that were made outside any runtime: callbacks run where the promise is kept.
-struct Inline;
+pub(super) struct Inline;
 
 impl Schedule for Inline {
     fn schedule(&self, _: cell::Runnable) {
@@ -148,13 +148,12 @@ impl<T> Promise<T> {
         if !task.state().claim() {
             return Err(value);
         }
-        // SAFETY: the claim made this thread the only one to complete the task.
-        let _scheduler = unsafe { scheduler_of::<T>(task) };
-        // SAFETY: as above; the body is dropped first, then replaced by the output.
-        unsafe { task.body::<Passive<T>>().drop_in_place() };
+        // SAFETY: the claim made this thread the only one to complete the task; the body is moved out here and
+        // replaced below. (That of a job begins with this, and the rest has been taken out.)
+        let passive = unsafe { task.body::<Passive<T>>().read() };
         // SAFETY: the memory is the claimant's and fits the output.
         unsafe { task.body::<Result<T, TaskError>>().write(Ok(value)) };
-        self.complete();
+        self.complete(&*passive.scheduler);
         Ok(())
     }
 
@@ -173,7 +172,7 @@ impl<T> Promise<T> {
         let error = TaskError::panicked(task.task_name(), payload, Some(scheduler.reporter()));
         // SAFETY: as above; the body is there.
         unsafe { (task.header().vtable.fail)(task, error, false) };
-        self.complete();
+        self.complete(&*scheduler);
         Ok(())
     }
 
@@ -194,9 +193,26 @@ impl<T> Promise<T> {
     }
 
     /// Ends the claimed task, whose output is in place. The promise's reference goes with it.
-    fn complete(self) {
+    fn complete(self, scheduler: &dyn Schedule) {
         let task = std::mem::ManuallyDrop::new(self).task;
-        cell::complete(task);
+        complete(task, scheduler);
+    }
+
+    /// # Safety
+    ///
+    /// The caller gives the promise's reference of a passive cell whose body begins with a [`Passive`] for `T`, and
+    /// has nothing else in it that would have to be dropped.
+    pub(super) unsafe fn from_ptr(task: TaskPtr) -> Self {
+        Self { task, marker: PhantomData }
+    }
+}
+
+/// Ends a claimed passive task whose output is in place; one reference goes with it.
+pub(super) fn complete(task: TaskPtr, scheduler: &dyn Schedule) {
+    let is_job = task.state().load().is_job();
+    cell::complete(task);
+    if is_job {
+        scheduler.job_ended();
     }
 }
 
@@ -212,21 +228,42 @@ unsafe fn scheduler_of<T>(task: TaskPtr) -> Arc<dyn Schedule> {
         .clone()
 }
 
-/// Completes a passive task as cancelled, at once (rule C20).
+/// Completes a passive task as cancelled, at once (rule C20). `false` if it is done, or about to be.
 pub(super) fn cancel_passive(task: TaskPtr, message: Option<&CancelMessage>) -> bool {
-    if task.state().request_cancel() != CancelRequest::Held {
-        // Done, or about to be: whoever claimed it completes it.
-        return false;
+    let requested = {
+        let mut shared = task.ext_or_new().shared.lock();
+        let requested = task.state().request_cancel_passive();
+        if requested != CancelRequest::Refused {
+            shared.cancelling += 1;
+            // For a job: one that is about to run ends with this, one that runs can ask for it.
+            shared.request = Some(Request { message: message.cloned(), accepted: true });
+        }
+        requested
+    };
+    match requested {
+        CancelRequest::Refused => false,
+        CancelRequest::Flagged => true,
+        CancelRequest::Held => {
+            // SAFETY: this thread claimed it.
+            unsafe { end_cancelled(task, message.cloned()) };
+            true
+        }
     }
-    // SAFETY: a passive cell that is not done keeps its scheduler; this thread claimed it.
-    let _scheduler = unsafe { task.header().scheduler.as_ref() }.keep();
-    // The completer gives the promise's reference up; the promise, who still has it, needs another.
+}
+
+/// Ends a passive task as cancelled. The promise, or the job, keeps its reference.
+///
+/// # Safety
+///
+/// The caller has claimed the task, whose body is in place.
+pub(super) unsafe fn end_cancelled(task: TaskPtr, message: Option<CancelMessage>) {
+    // SAFETY: a passive cell that is not done keeps its scheduler.
+    let scheduler = unsafe { task.header().scheduler.as_ref() }.keep();
     task.state().acquire();
-    let error = cancel::cancelled(task, message.cloned());
+    let error = cancel::cancelled(task, message);
     // SAFETY: claimed, and the body is there.
     unsafe { (task.header().vtable.fail)(task, error, false) };
-    cell::complete(task);
-    true
+    complete(task, &*scheduler);
 }
 
 impl<T> Drop for Promise<T> {

@@ -27,6 +27,15 @@ pub(crate) trait Schedule: Send + Sync {
     /// A reference that keeps the scheduler alive.
     fn keep(&self) -> std::sync::Arc<dyn Schedule>;
 
+    /// An id for a new job.
+    fn next_job_id(&self) -> u64 {
+        super::JOB_ID
+    }
+
+    /// Told when a job is made, and, after everybody was told of its end, when it is done.
+    fn job_began(&self) {}
+    fn job_ended(&self) {}
+
     /// A way to report after the task is done, when the scheduler may be gone.
     fn reporter(&self) -> super::error::Reporter;
 }

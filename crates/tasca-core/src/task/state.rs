@@ -60,6 +60,8 @@ const CANCELLED: u64 = 1 << 12;
 const PANICKED: u64 = 1 << 13;
 /// A thread blocks on this task; the end of the runtime does not end it.
 const ROOT: u64 = 1 << 14;
+/// Passive, and completed by a closure that an executor runs; listed like a task. STARTED says that the closure has begun.
+const JOB: u64 = 1 << 15;
 
 const REFERENCE: u64 = 1 << 16;
 const REFERENCES: u64 = ((1 << 32) - 1) << 16;
@@ -76,8 +78,10 @@ pub(crate) enum Kind {
     Callback,
     /// A step of the event loop that a timer queues.
     TimedCallback,
-    /// Completed from outside: a promise, a job on a pool.
+    /// Completed from outside: a promise.
     Passive,
+    /// Completed by a closure that runs on an executor.
+    Job,
     /// A future that a thread blocks on: it outlasts the end of its runtime.
     Root,
     /// The same, known to nobody: never listed, never current.
@@ -118,6 +122,9 @@ impl Snapshot {
     }
     pub(crate) fn is_passive(self) -> bool {
         self.0 & PASSIVE != 0
+    }
+    pub(crate) fn is_job(self) -> bool {
+        self.0 & JOB != 0
     }
     pub(crate) fn is_callback(self) -> bool {
         self.0 & CALLBACK != 0
@@ -161,6 +168,7 @@ impl std::fmt::Debug for Snapshot {
             "cancelled",
             "panicked",
             "root",
+            "job",
         ];
         let set = names
             .iter()
@@ -252,6 +260,7 @@ impl State {
             Kind::Callback => OWNED | CALLBACK,
             Kind::TimedCallback => CALLBACK,
             Kind::Passive => PASSIVE,
+            Kind::Job => PASSIVE | JOB,
             Kind::Root => OWNED | ROOT,
             Kind::HiddenRoot => OWNED | ROOT | CALLBACK,
         };
@@ -402,6 +411,34 @@ impl State {
         })
     }
 
+    /// For a job whose closure the caller has claimed and taken out: lets go of the claim, so that the task can be
+    /// cancelled while the closure runs. `false` if it was cancelled within the claim: the caller is still its
+    /// holder, ends it, and does not run the closure.
+    pub(crate) fn start_job(&self) -> bool {
+        self.transition(|s| {
+            debug_assert!(s.is_owned() && s.is_job(), "the caller has claimed a job");
+            if s.has_cancel() {
+                (false, None)
+            } else {
+                (true, Some((s.0 & !OWNED) | STARTED))
+            }
+        })
+    }
+
+    /// Asks a passive task for cancellation; called with the side block locked.
+    pub(crate) fn request_cancel_passive(&self) -> CancelRequest {
+        self.transition(|s| {
+            if s.is_complete() || (s.is_owned() && !(s.is_job() && !s.is_started())) {
+                // Whoever claimed it completes it.
+                (CancelRequest::Refused, None)
+            } else if s.is_owned() {
+                (CancelRequest::Flagged, Some(s.0 | CANCEL))
+            } else {
+                (CancelRequest::Held, Some(s.0 | OWNED))
+            }
+        })
+    }
+
     /// Asks for cancellation.
     pub(crate) fn request_cancel(&self) -> CancelRequest {
         self.transition(|s| {
@@ -515,12 +552,13 @@ impl State {
     pub(crate) fn acquire_if_live(&self, which: Live) -> bool {
         let excluded = COMPLETE
             | match which {
-                Live::Tasks => PASSIVE | CALLBACK,
+                Live::Tasks => CALLBACK,
                 Live::TasksAndCallbacks => PASSIVE,
                 Live::Any => 0,
             };
         self.transition(|s| {
-            if s.0 == 0 || s.0 & excluded != 0 {
+            let is_promise = s.0 & (PASSIVE | JOB) == PASSIVE;
+            if s.0 == 0 || s.0 & excluded != 0 || (is_promise && which != Live::Any) {
                 (false, None)
             } else {
                 (true, Some(s.0 + REFERENCE))

@@ -1,0 +1,218 @@
+//! Parking and waking: work must not lie in a queue beside a worker that sleeps.
+//!
+//! The workers here do what the scheduler's do around [`Idle`]: announce, look once more, sleep, retract. A wake-up
+//! that is lost leaves a thread asleep for ever, which loom reports as a deadlock.
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use crate::explore::{three_threads, two_threads};
+use crate::idle::{Idle, Unparked};
+use crate::primitive::{Condvar, Mutex};
+use crate::queue::{Inbox, Reachable};
+
+/// Where a worker sleeps: a poller that remembers one wake-up.
+struct Bed {
+    notified: Mutex<bool>,
+    changed: Condvar,
+    n_notified: AtomicUsize,
+}
+
+impl Bed {
+    fn new() -> Self {
+        Self {
+            notified: Mutex::new(false),
+            changed: Condvar::new(),
+            n_notified: AtomicUsize::new(0),
+        }
+    }
+
+    fn notify(&self) {
+        self.n_notified.fetch_add(1, Ordering::Relaxed);
+        *self.notified.lock() = true;
+        self.changed.notify_all();
+    }
+
+    fn sleep(&self) {
+        let mut notified = self.notified.lock();
+        while !*notified {
+            self.changed.wait(&mut notified);
+        }
+        *notified = false;
+    }
+}
+
+struct Place {
+    idle: Idle,
+    queue: Reachable<u32>,
+    inbox: Inbox<u32>,
+    beds: Vec<Bed>,
+    n_sleeps: AtomicUsize,
+}
+
+impl Place {
+    fn new(n_workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            idle: Idle::new(n_workers, n_workers),
+            queue: Reachable::new(),
+            inbox: Inbox::new(),
+            beds: (0..n_workers).map(|_| Bed::new()).collect(),
+            n_sleeps: AtomicUsize::new(0),
+        })
+    }
+
+    /// Work for anybody.
+    fn publish(&self, item: u32) {
+        self.queue.push(item);
+        self.wake_one();
+    }
+
+    fn wake_one(&self) {
+        if let Some(worker) = self.idle.choose_to_wake() {
+            self.beds[worker].notify();
+        }
+    }
+
+    /// Work for one.
+    fn send(&self, worker: usize, item: u32) {
+        self.inbox.push(item);
+        if self.idle.choose(worker) {
+            self.beds[worker].notify();
+        }
+    }
+
+    fn see_work(&self) -> bool {
+        !self.queue.is_empty() || !self.inbox.is_empty()
+    }
+
+    /// Works, as worker `index`, until it has one item.
+    fn find(&self, index: usize) -> u32 {
+        let mut searching = false;
+        loop {
+            let found = self.queue.pop().or_else(|| {
+                if self.inbox.is_empty() { None } else { self.inbox.take().pop_front() }
+            });
+            if let Some(item) = found {
+                if searching && self.idle.stop_searching() && !self.queue.is_empty() {
+                    self.wake_one();
+                }
+                return item;
+            }
+            if !searching && self.idle.start_searching(1) {
+                searching = true;
+                continue;
+            }
+            self.idle.announce_park(index, searching);
+            searching = false;
+            if !self.see_work() {
+                self.n_sleeps.fetch_add(1, Ordering::Relaxed);
+                self.beds[index].sleep();
+            }
+            if self.idle.retract_park(index) == Unparked::ByOther {
+                searching = true;
+            }
+        }
+    }
+
+    /// After all has been found, nobody counts as searching.
+    fn finish(&self) {
+        assert!(!self.idle.has_searchers(), "a searcher was counted and never left");
+        assert!(!self.idle.is_hungry());
+    }
+}
+
+/// A push and a look for a sleeper against an announcement and a look for work. Catches either fence gone, a
+/// sleep without the second look, and an announcement after it.
+#[test]
+fn a_push_is_seen_or_its_sleeper_is_woken() {
+    two_threads(|| {
+        let place = Place::new(1);
+        let worker = thread::spawn({
+            let place = Arc::clone(&place);
+            move || place.find(0)
+        });
+        place.publish(7);
+        assert_eq!(worker.join().expect("no panic"), 7);
+        place.finish();
+    });
+}
+
+/// The same for what only one worker can do. Catches the fence in `choose` gone, and a `choose` that relies on searchers.
+#[test]
+fn a_message_is_seen_or_its_receiver_is_woken() {
+    two_threads(|| {
+        let place = Place::new(1);
+        let worker = thread::spawn({
+            let place = Arc::clone(&place);
+            move || place.find(0)
+        });
+        place.send(0, 7);
+        assert_eq!(worker.join().expect("no panic"), 7);
+        place.finish();
+    });
+}
+
+/// Two producers and one sleeper: both items are found, and a sleep is ended once. Catches a claim that is no exchange.
+#[test]
+fn two_producers_wake_one_sleeper_once_for_each_sleep() {
+    three_threads(|| {
+        let place = Place::new(1);
+        let producers = [1, 2].map(|item| {
+            let place = Arc::clone(&place);
+            thread::spawn(move || place.publish(item))
+        });
+        assert_eq!(place.find(0) + place.find(0), 3);
+        for producer in producers {
+            producer.join().expect("no panic");
+        }
+        let n_notified = place.beds[0].n_notified.load(Ordering::Relaxed);
+        let n_sleeps = place.n_sleeps.load(Ordering::Relaxed);
+        // A worker may be woken between its announcement and its sleep, once for each announcement.
+        assert!(n_notified <= n_sleeps + 2, "{n_notified} wake-ups for {n_sleeps} sleeps");
+        // A wake-up that came late leaves a bit that nobody has taken back.
+        if place.idle.has_searchers() {
+            assert_eq!(place.idle.retract_park(0), Unparked::ByOther);
+        }
+    });
+}
+
+/// Two items and two workers, each of which is busy for ever with the first item that it finds: both are found. So the
+/// last searcher that finds work wakes another for the rest, and a publisher may rely on a searcher. Catches a
+/// finder that wakes nobody, and a claim that clears the bit before it counts the searcher.
+#[test]
+fn the_last_searcher_that_finds_work_wakes_another() {
+    three_threads(|| {
+        let place = Place::new(2);
+        let workers = [0, 1].map(|index| {
+            let place = Arc::clone(&place);
+            thread::spawn(move || place.find(index))
+        });
+        place.publish(1);
+        place.publish(2);
+        let found: u32 = workers.map(|worker| worker.join().expect("no panic")).iter().sum();
+        assert_eq!(found, 3);
+        place.finish();
+    });
+}
+
+/// Work for anybody against work for one, of which each counts the same worker out of its sleep. Catches a claim
+/// that counts a searcher for a bit it did not clear.
+#[test]
+fn a_worker_is_claimed_once() {
+    three_threads(|| {
+        let place = Place::new(1);
+        let one = thread::spawn({
+            let place = Arc::clone(&place);
+            move || place.publish(1)
+        });
+        let other = thread::spawn({
+            let place = Arc::clone(&place);
+            move || place.send(0, 2)
+        });
+        assert_eq!(place.find(0) + place.find(0), 3);
+        one.join().expect("no panic");
+        other.join().expect("no panic");
+        place.finish();
+    });
+}
