@@ -22,15 +22,15 @@ use crate::task::{After, Runnable, waker};
 /// A busy worker looks at timers, sockets and the injector about this often.
 const MAINTENANCE_NS: u64 = 50_000;
 /// The most polls between two looks at the clock.
-const POLLS_PER_LOOK_MAX: u32 = 256;
+const POLLS_PER_LOOK_MAX: u32 = 1024;
 /// Timers that are fired at once; the rest wait for the next look.
 const FIRED_AT_ONCE_MAX: usize = 256;
 /// The most tasks that are shared at once.
 const SHARED_AT_ONCE_MAX: usize = 32;
 /// Work is shared when what is queued takes this long: twice what waking a sleeping thread costs.
 const WORTH_WAKING_NS: u64 = 10_000;
-/// The same where somebody is awake and searching: about what two steals cost.
-const WORTH_SHARING_NS: u64 = 1_000;
+/// The same where somebody is awake and searching: what is stolen leaves a warm cache behind.
+const WORTH_SHARING_NS: u64 = 5_000;
 /// How long a searcher looks before it sleeps, if its searches have been paying off.
 const SPIN_ROUNDS: u32 = 400;
 /// The credit of a searcher: a search that paid off raises it, one in vain halves it.
@@ -302,10 +302,13 @@ impl Worker {
         let now = self.shared.clock.now_ns();
         let elapsed = now - self.last_look_ns.get();
         if let Some(poll_ns) = elapsed.checked_div(n_polls) {
-            self.poll_ns.set(poll_ns.max(1));
+            // A worker that was preempted among many short polls measures nonsense: the estimate doubles at most. A few
+            // long ones are believed at once.
+            let most = if n_polls > 4 { self.poll_ns.get() * 2 } else { u64::MAX };
+            self.poll_ns.set(poll_ns.clamp(1, most));
         }
         let polls = (MAINTENANCE_NS / self.poll_ns.get()).clamp(1, u64::from(POLLS_PER_LOOK_MAX));
-        // Clamped to 256.
+        // Clamped to `POLLS_PER_LOOK_MAX`.
         self.polls_per_look.set(polls as u32);
         self.polls_until_look.set(polls as u32);
         self.last_look_ns.set(now);
