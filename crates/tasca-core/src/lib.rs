@@ -55,7 +55,7 @@ mod runtime;
 
 pub use runtime::{
     Builder, CallHandle, EnterGuard, Handle, RunError, Runtime, TaskBuilder, all_tasks,
-    current_task, run, spawn, spawn_local, spawn_pinned,
+    current_task, run, spawn, spawn_local, spawn_pinned, try_spawn,
 };
 pub use scope::{Cancelled, CatchCancelled, Reraise, catch_cancelled, finally};
 pub use task::context::{Context, ContextVar, Token};
@@ -65,4 +65,7 @@ pub use scheduler::extension::Extension;
 pub use task::job::{Job, JobBuilder, current_job, current_job_cancelled};
 pub use task::join::{Finished, JoinRef, Outcome};
 pub use task::leaf::{YieldNow, yield_now};
+pub use task::observe::{
+    CancelForward, Group, Observation, Observer, SharedTask, forwarding_promise,
+};
 pub use task::promise::{Promise, promise};

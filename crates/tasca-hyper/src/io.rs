@@ -20,7 +20,7 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 
 thread_local! {
     /// The buffer through which this thread reads; empty while it is lent, and at first.
-    static SCRATCH: Cell<Box<[u8]>> = const { Cell::new(Box::new([])) };
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 pin_project! {
@@ -59,17 +59,24 @@ pin_project! {
     ///
     /// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
     /// # rt.block_on(async {
-    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
-    /// let server = tasca_core::spawn({
-    ///     let address = listener.local_addr()?;
-    ///     async move {
-    ///         let (mut stream, _) = listener.accept().await?;
-    ///         stream.read(&mut [0; 512]).await?;
-    ///         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await?;
-    ///         std::io::Result::Ok(address)
-    ///     }
-    /// });
-    /// # let address = "";
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let address = listener.local_addr()?;
+    /// # let server = tasca_core::spawn(async move {
+    /// #     let (mut stream, _) = listener.accept().await?;
+    /// #     stream.read(&mut [0; 512]).await?;
+    /// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await
+    /// # });
+    /// let stream = TcpStream::connect(address).await?;
+    /// let (mut sender, connection) = http1::handshake(Io::new(stream)).await?;
+    /// let connection = tasca_core::spawn(connection);
+    ///
+    /// let request = Request::get("/").header("host", "localhost").body(Empty::<Bytes>::new())?;
+    /// let response = sender.send_request(request).await?;
+    /// assert_eq!(response.into_body().collect().await?.to_bytes(), "hi");
+    ///
+    /// drop(sender); // the connection ends with its last sender
+    /// connection.await?;
+    /// # server.await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     #[derive(Clone, Copy, Debug, Default)]
@@ -126,7 +133,7 @@ fn with_scratch<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
     // ending, gets a new one.
     let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
     if scratch.is_empty() {
-        scratch = vec![0; SCRATCH_BYTES].into_boxed_slice();
+        scratch = vec![0; SCRATCH_BYTES];
     }
     // Panic: if `read` unwinds, the buffer goes with it, and the next read makes another.
     let done = read(&mut scratch);

@@ -25,7 +25,7 @@ use crate::scheduler::shutdown;
 pub use builder::Builder;
 pub use handle::{CallHandle, EnterGuard, Handle};
 pub use run::{RunError, run};
-pub use spawn::{TaskBuilder, all_tasks, current_task, spawn, spawn_local, spawn_pinned};
+pub use spawn::{TaskBuilder, all_tasks, current_task, spawn, spawn_local, spawn_pinned, try_spawn};
 
 /// A runtime: workers, timers and an I/O driver, and the tasks that run on them.
 ///

@@ -10,6 +10,7 @@ use crate::scheduler::shared::{Shared, SpawnOptions};
 use crate::task::Context;
 use crate::task::current as polling;
 use crate::task::handle::{Task, TaskRef};
+use crate::task::observe::TryBody;
 
 /// Spawns a task on this thread's runtime; it runs from now on, whether it is awaited or not.
 ///
@@ -46,6 +47,42 @@ where
         // SAFETY: the future is `Send` and `'static`.
         unsafe { shared.spawn(future, options) }
     })
+}
+
+/// Spawns a task that may fail: its error wins over a cancel request that has not been delivered.
+///
+/// A plain [`spawn`] knows nothing of its output: if the task was asked to stop and returns before it suspends again, it ends
+/// cancelled, and the output is dropped. Here that holds for `Ok` only, and [`TaskRef::is_failed`] tells of an `Err`.
+///
+/// # asyncio counterpart
+///
+/// `asyncio.create_task()`, where every task may raise.
+///
+/// # Panics
+///
+/// Outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// let task = tasca_core::try_spawn(async {
+///     tasca_core::current_task().unwrap().cancel();
+///     Err::<(), _>("too bad")
+/// });
+/// assert_eq!(task.await, Err("too bad"));
+/// # });
+/// ```
+#[doc(alias = "create_task")]
+#[track_caller]
+pub fn try_spawn<F, T, E>(future: F) -> Task<Result<T, E>>
+where
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    spawn(TryBody::new(future))
 }
 
 /// Spawns a task that stays on this thread, so that its future need not be `Send`.
@@ -254,6 +291,21 @@ impl TaskBuilder {
             // SAFETY: as above.
             None => with_runtime(|shared| unsafe { shared.spawn(future, options) }),
         }
+    }
+
+    /// Spawns a task that may fail; see [`try_spawn`].
+    ///
+    /// # Panics
+    ///
+    /// As for [`spawn`].
+    #[track_caller]
+    pub fn try_spawn<F, T, E>(self, future: F) -> Task<Result<T, E>>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.spawn(TryBody::new(future))
     }
 
     /// Spawns a task that stays on this thread.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::current;
 use super::error::{CancelMessage, TaskError};
-use super::ext::Request;
+use super::ext::{Ext, Request};
 use super::handle::TaskRef;
 use super::header::{Header, TaskPtr};
 use super::state::{CancelRequest, EndPoll, Live, Wake};
@@ -189,6 +189,9 @@ fn request(task: TaskPtr, message: Option<&CancelMessage>) -> CancelRequest {
 /// of them runs, or lets go of the next, before the request has found its place.
 pub(crate) fn cancel(task: TaskPtr, message: Option<&CancelMessage>) -> bool {
     if task.state().load().is_passive() {
+        if let Some(forward) = task.ext().and_then(Ext::forward) {
+            return !task.state().load().is_complete() && forward.cancel(message);
+        }
         return super::promise::cancel_passive(task, message);
     }
     match request(task, message) {

@@ -237,6 +237,10 @@ impl TaskError {
         }
     }
 
+    pub(crate) fn task(&self) -> &TaskName {
+        &self.0.task
+    }
+
     pub(crate) fn message(&self) -> Option<&CancelMessage> {
         match &self.0.kind {
             Kind::Cancelled(message) => message.as_ref(),

@@ -9,6 +9,7 @@ use super::cancel::Raised;
 use super::context::Context;
 use super::error::{CancelMessage, Name, TaskName};
 use super::header::TaskPtr;
+use super::observe::Forward;
 use crate::primitive::{Mutex, Ordering};
 
 /// Waiters beyond the one in the header, callbacks, name, requests, context.
@@ -16,6 +17,8 @@ use crate::primitive::{Mutex, Ordering};
 pub(crate) struct Ext {
     /// The context the task runs in: given at the spawn, or made when it first sets a variable.
     context: OnceLock<Context>,
+    /// Where cancel requests go, if the task stands for others.
+    forward: Option<Forward>,
     pub(crate) shared: Mutex<Shared>,
 }
 
@@ -69,11 +72,23 @@ impl Ext {
         let context = context.map_or_else(OnceLock::new, OnceLock::from);
         Box::new(Self {
             context,
+            forward: None,
             shared: Mutex::new(Shared {
                 name,
                 ..Shared::default()
             }),
         })
+    }
+
+    /// The side block of a task that stands for others.
+    pub(crate) fn forwarding(target: Forward) -> Box<Self> {
+        let mut ext = Self::new(None, None);
+        ext.forward = Some(target);
+        ext
+    }
+
+    pub(crate) fn forward(&self) -> Option<&Forward> {
+        self.forward.as_ref()
     }
 
     pub(crate) fn context(&self) -> Option<&Context> {

@@ -11,6 +11,7 @@
 //! | [`waker`], [`leaf`], [`current`] | a task seen from inside a poll |
 //! | [`handle`], [`join`] | a task seen from outside |
 //! | [`promise`], [`job`] | tasks that are not polled: completed by hand, or by a closure on some executor |
+//! | [`observe`] | what combinators need: groups of tasks, requests passed on, failure |
 //! | [`context`] | context variables |
 //! | [`error`], [`schedule`] | how tasks fail; what they need from a scheduler |
 
@@ -25,6 +26,7 @@ pub(crate) mod header;
 pub(crate) mod job;
 pub(crate) mod join;
 pub(crate) mod leaf;
+pub(crate) mod observe;
 pub(crate) mod promise;
 pub(crate) mod schedule;
 pub(crate) mod state;

@@ -12,7 +12,6 @@
 //! task, and a request is passed on to the group instead of ending it.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr;
@@ -236,10 +235,13 @@ impl<O: Observer> Link<O> {
             return;
         };
         // SAFETY: the completer of the child calls this, and has a reference.
-        let child = ManuallyDrop::new(unsafe { TaskRef::adopt(TaskPtr::new(header)) });
+        let child = unsafe { TaskPtr::new(header) };
+        // SAFETY: `TaskRef` is a transparent `TaskPtr`. Behind a reference it is never dropped, so the completer's
+        // reference to the cell serves it as well.
+        let child = unsafe { &*ptr::from_ref(&child).cast::<TaskRef>() };
         match &group.steps {
-            None => group.observer.child_done(index, &child),
-            Some(_) => group.told(index, TaskRef::clone(&child)),
+            None => group.observer.child_done(index, child),
+            Some(_) => group.told(index, child.clone()),
         }
     }
 

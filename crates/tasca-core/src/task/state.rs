@@ -1,7 +1,7 @@
 //! One word that says everything others may need to know of a task.
 //!
 //! ```text
-//!  63      48 47           16 15                                0
+//!  63      48 47           17 16                                0
 //! +----------+---------------+-----------------------------------+
 //! |   home   |  references   |               flags               |
 //! +----------+---------------+-----------------------------------+
@@ -62,11 +62,13 @@ const PANICKED: u64 = 1 << 13;
 const ROOT: u64 = 1 << 14;
 /// Passive, and completed by a closure that an executor runs; listed like a task. STARTED says that the closure has begun.
 const JOB: u64 = 1 << 15;
+/// The output is an error, and the task was spawned to tell one from a value: a request does not overtake it.
+const FAILED: u64 = 1 << 16;
 
-const REFERENCE: u64 = 1 << 16;
-const REFERENCES: u64 = ((1 << 32) - 1) << 16;
+const REFERENCE: u64 = 1 << 17;
+const REFERENCES: u64 = ((1 << 31) - 1) << 17;
 /// Past this many references the process is aborted: leaked wakers would overflow into `home`.
-const REFERENCES_MAX: u64 = (1 << 31) << 16;
+const REFERENCES_MAX: u64 = (1 << 30) << 17;
 const HOME_SHIFT: u32 = 48;
 
 /// What kind of cell a state begins for.
@@ -135,6 +137,9 @@ impl Snapshot {
     pub(crate) fn is_cancelled(self) -> bool {
         self.0 & CANCELLED != 0
     }
+    pub(crate) fn is_failed(self) -> bool {
+        self.0 & FAILED != 0
+    }
     pub(crate) fn is_panicked(self) -> bool {
         self.0 & PANICKED != 0
     }
@@ -169,6 +174,7 @@ impl std::fmt::Debug for Snapshot {
             "panicked",
             "root",
             "job",
+            "failed",
         ];
         let set = names
             .iter()
@@ -378,7 +384,7 @@ impl State {
     pub(crate) fn complete(&self, end: End) -> Result<Snapshot, ()> {
         self.transition(|s| {
             debug_assert!(!s.is_complete(), "a task completes once");
-            if end == End::Value && s.has_cancel() && !s.is_passive() {
+            if end == End::Value && s.has_cancel() && !s.is_passive() && !s.is_failed() {
                 return (Err(()), None);
             }
             let end = match end {
@@ -462,6 +468,12 @@ impl State {
     pub(crate) fn clear_cancel(&self) {
         // Ordering: Relaxed; requests are counted and read under the side block's lock.
         self.0.fetch_and(!CANCEL, Ordering::Relaxed);
+    }
+
+    /// Notes that the running task is about to end with an error.
+    pub(crate) fn set_failed(&self) {
+        // Ordering: Relaxed; the exchange that completes the task comes after it on the same word.
+        self.0.fetch_or(FAILED, Ordering::Relaxed);
     }
 
     /// Asks for the future to be dropped at the next poll.
