@@ -9,7 +9,7 @@ pub(crate) use loom::sync::Arc;
 pub(crate) use loom::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
-pub(crate) use loom::thread::{Thread, current as current_thread, park as park_thread, yield_now};
+pub(crate) use loom::thread::yield_now;
 
 /// Numbers that publish nothing may stay outside the models.
 pub(crate) use std::sync::atomic::AtomicU64 as StaticU64;
@@ -89,4 +89,46 @@ impl Condvar {
     pub(crate) fn notify_all(&self) {
         self.0.notify_all();
     }
+}
+
+/// A thread's permit to go on. loom's own `park` is no point at which it would switch threads.
+#[derive(Clone)]
+pub(crate) struct Thread(std::sync::Arc<Permit>);
+
+struct Permit {
+    given: Mutex<bool>,
+    changed: Condvar,
+}
+
+loom::thread_local! {
+    static THIS: Thread = Thread(std::sync::Arc::new(Permit {
+        given: Mutex::new(false),
+        changed: Condvar::new(),
+    }));
+}
+
+impl Thread {
+    pub(crate) fn unpark(&self) {
+        *self.0.given.lock() = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Thread")
+    }
+}
+
+pub(crate) fn current_thread() -> Thread {
+    THIS.with(Thread::clone)
+}
+
+pub(crate) fn park_thread() {
+    let Thread(permit) = current_thread();
+    let mut given = permit.given.lock();
+    while !*given {
+        permit.changed.wait(&mut given);
+    }
+    *given = false;
 }

@@ -1,33 +1,26 @@
 //! Cancel requests: counting, and where they arrive (rules C1-C21).
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tasca::time::sleep;
 use tasca::{Cancelled, Task, catch_cancelled, current_task, promise, spawn, yield_now};
-use tasca_tests::{Counter, Kind, Log, everywhere, on_each};
+use tasca_tests::{Counter, Kind, Log, everywhere, on_each, start};
 
-/// A task that says when it has started and then waits for ever, in a scope; gives what it caught.
-async fn caught(started: tasca::Promise<()>) -> Option<String> {
-    let body = async {
-        started.set(()).unwrap();
-        pending::<()>().await;
-    };
-    let cancelled = catch_cancelled(body).await.expect_err("the body waits for ever");
+/// Waits for ever, in a scope; gives the message of what it caught.
+async fn caught() -> Option<String> {
+    let cancelled = catch_cancelled(pending::<()>()).await.expect_err("the body waits for ever");
     cancelled.message().map(str::to_owned)
 }
 
 #[test]
 fn a_request_arrives_where_the_task_is_suspended() {
     everywhere(|_| async {
-        let (promise, started) = promise();
-        let task = spawn(caught(promise));
-        started.await;
+        let task = start(caught()).await;
         assert!(task.cancel_with("lunch"));
         assert_eq!(task.await.as_deref(), Some("lunch"));
-        let (promise, started) = tasca::promise();
-        let task = spawn(caught(promise));
-        started.await;
+        let task = start(caught()).await;
         assert!(task.cancel());
         assert_eq!(task.await, None);
     });
@@ -199,7 +192,7 @@ fn a_cancel_wins_over_a_sleep_that_is_over() {
         let shadow = sleeper.task_ref();
         // Armed after the sleeper's own timer and due with it: its step is queued, and has not run.
         yield_now().await;
-        handle.call_later(Duration::from_secs(1), move || drop(shadow.cancel()));
+        handle.call_later(Duration::from_secs(1), move || assert!(shadow.cancel()));
         assert!(sleeper.outcome().await.unwrap_err().is_cancelled());
     });
 }
@@ -207,24 +200,18 @@ fn a_cancel_wins_over_a_sleep_that_is_over() {
 #[test]
 fn a_request_travels_down_a_chain_of_joins() {
     everywhere(|_| async {
-        let (promise, started) = promise();
-        let mut links = Vec::new();
-        let innermost = spawn(async move {
-            promise.set(()).unwrap();
-            pending::<()>().await;
-        });
-        links.push(innermost.task_ref());
-        let mut outermost = innermost;
+        let mut outermost = start(pending::<()>()).await;
+        let mut links = vec![outermost.task_ref()];
         for _ in 0..20 {
-            outermost = spawn(outermost);
+            outermost = start(outermost).await;
             links.push(outermost.task_ref());
         }
-        started.await;
         assert!(outermost.cancel_with("all the way"));
         let error = outermost.outcome().await.unwrap_err();
         assert_eq!(error.cancel_message(), Some("all the way"));
         for link in links {
             assert!(link.is_cancelled(), "{link:?}");
+            assert_eq!(link.cancelling(), 1);
         }
     });
 }
@@ -232,15 +219,14 @@ fn a_request_travels_down_a_chain_of_joins() {
 #[test]
 fn a_child_that_swallows_the_request_leaves_its_parent_running() {
     everywhere(|_| async {
-        let (promise, started) = promise();
-        let child = spawn(caught(promise));
+        let child = start(caught()).await;
         let child_shadow = child.task_ref();
-        let parent = spawn(async move {
+        let parent = start(async move {
             let message = child.await;
             yield_now().await;
             message
-        });
-        started.await;
+        })
+        .await;
         parent.cancel_with("swallow this");
         let parent_shadow = parent.task_ref();
         assert_eq!(parent.await.as_deref(), Some("swallow this"), "the parent got the child's value");
@@ -252,28 +238,20 @@ fn a_child_that_swallows_the_request_leaves_its_parent_running() {
 #[test]
 fn everybody_who_waits_for_the_child_is_hit() {
     everywhere(|_| async {
-        let (promise, started) = promise();
-        let child = std::sync::Arc::new(spawn(async move {
-            promise.set(()).unwrap();
-            pending::<()>().await;
-        }));
-        let waiters: Vec<_> = (0..3)
-            .map(|_| {
-                let child = std::sync::Arc::clone(&child);
-                spawn(async move { *(&*child).await })
-            })
-            .collect();
-        started.await;
-        while !child.is_finished() {
-            waiters[1].cancel_with("one of three");
-            yield_now().await;
+        let child = Arc::new(start(pending::<()>()).await);
+        let mut waiters = Vec::new();
+        for _ in 0..3 {
+            let child = Arc::clone(&child);
+            waiters.push(start(async move { *(&*child).await }).await);
         }
+        waiters[1].cancel_with("one of three");
         for (index, waiter) in waiters.into_iter().enumerate() {
-            let asked = waiter.cancelling();
-            assert_eq!(asked > 0, index == 1);
+            let shadow = waiter.task_ref();
             let error = waiter.outcome().await.unwrap_err();
             assert_eq!(error.cancel_message(), Some("one of three"));
+            assert_eq!(shadow.cancelling(), usize::from(index == 1));
         }
+        assert!(child.is_cancelled());
     });
 }
 
@@ -281,12 +259,7 @@ fn everybody_who_waits_for_the_child_is_hit() {
 fn cancelling_a_waiter_cancels_a_promise_that_it_waits_for() {
     everywhere(|_| async {
         let (promise, opened) = promise::<u8>();
-        let (start, started) = tasca::promise();
-        let waiter = spawn(async move {
-            start.set(()).unwrap();
-            opened.await
-        });
-        started.await;
+        let waiter = start(opened).await;
         waiter.cancel_with("through");
         let error = waiter.outcome().await.unwrap_err();
         assert_eq!(error.cancel_message(), Some("through"));
@@ -339,8 +312,8 @@ fn two_tasks_that_wait_for_each_other_can_be_cancelled() {
     everywhere(|_| async {
         let (give_a, take_a) = promise::<Task<()>>();
         let (give_b, take_b) = promise::<Task<()>>();
-        let a = spawn(async move { take_b.await.await });
-        let b = spawn(async move { take_a.await.await });
+        let a = start(async move { take_b.await.await }).await;
+        let b = start(async move { take_a.await.await }).await;
         let (a_shadow, b_shadow) = (a.task_ref(), b.task_ref());
         drop((give_a.set(a), give_b.set(b)));
         for _ in 0..10 {

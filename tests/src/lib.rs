@@ -280,3 +280,22 @@ pub fn panic_of<R: Debug>(body: impl FnOnce() -> R) -> String {
         Err(payload) => panic_text(&*payload),
     }
 }
+
+/// Spawns a task and waits until it has begun: a cancel from now on finds it running or suspended.
+///
+/// # Panics
+///
+/// Outside a runtime.
+pub async fn start<F>(future: F) -> tasca::Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let (promise, started) = tasca::promise();
+    let task = tasca::spawn(async move {
+        promise.set(()).expect("nobody cancels it");
+        future.await
+    });
+    started.await;
+    task
+}

@@ -15,8 +15,10 @@
 //!
 //! For each workload and number of workers, the runtimes are measured in turn, round by round, and each
 //! round begins with another of them, so that a machine that slows down meanwhile slows all of them down.
-//! A table line gives the median of the rounds in nanoseconds per operation and the quartiles around it,
-//! and for a peer the ratio of its median to tasca's: above 1, tasca is ahead.
+//! A table line gives the median of the rounds in nanoseconds per operation, the quartiles around it and
+//! the lowest, and for a peer the ratio of its median to tasca's: above 1, tasca is ahead. The heading has
+//! the load of the machine before the run: what competes for the cores makes medians and quartiles wide
+//! apart from the lowest.
 //!
 //! The column `by` says what is measured: `wall` is time that passed, `cpu` is processor time of all
 //! threads, `late` is how much later than asked for a sleep ended.
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         eprintln!("side-by-side: built without --release; the figures mean nothing");
     }
     println!("# {}", machine());
+    println!("# load average {}", load());
     println!("# {}", options.describe());
     let mut results = Vec::new();
     for entry in &entries {
@@ -147,7 +150,7 @@ impl Options {
 
     fn describe(&self) -> String {
         format!(
-            "median of {} rounds of about {} ms, ns per operation (quartiles), ratio to {OURS}",
+            "median of {} rounds of about {} ms, ns per operation (quartiles, lowest), ratio to {OURS}",
             self.rounds,
             self.duration.as_millis(),
         )
@@ -174,6 +177,12 @@ fn machine() -> String {
         env::consts::OS,
         kernel.trim()
     )
+}
+
+/// How many threads ran or wanted to, over the last 1, 5 and 15 minutes.
+fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// One runtime's figures for one workload.
@@ -285,7 +294,7 @@ fn print(rows: &[Row]) {
             _ => String::new(),
         };
         let line = format!(
-            "{:<18} {} {:<4}  {:<6} {:>10.1}  ({:.1} to {:.1})",
+            "{:<18} {} {:<4}  {:<6} {:>10.1}  ({:.1} to {:.1}, min {:.1})",
             row.workload,
             row.workers,
             row.metric,
@@ -293,14 +302,16 @@ fn print(rows: &[Row]) {
             row.quantile(0.5),
             row.quantile(0.25),
             row.quantile(0.75),
+            row.quantile(0.0),
         );
-        println!("{}", format!("{line:<72}{ratio}").trim_end());
+        println!("{}", format!("{line:<88}{ratio}").trim_end());
     }
 }
 
 fn save(path: &str, options: &Options, rows: &[Row]) -> ExitCode {
     let document = json!({
         "machine": machine(),
+        "load_average_after": load(),
         "rounds": options.rounds,
         "millis_per_round": options.duration.as_millis() as u64,
         "results": rows.iter().map(Row::to_json).collect::<Vec<_>>(),

@@ -54,7 +54,8 @@ pub mod time;
 mod runtime;
 
 pub use runtime::{
-    Builder, CallHandle, EnterGuard, Handle, RunError, Runtime, TaskBuilder, all_tasks,
+    Builder, CallHandle, Child, EnterGuard, Handle, Observed, Operand, RunError, Runtime,
+    TaskBuilder, TryChild, TryOperand, all_tasks,
     current_task, run, spawn, spawn_local, spawn_pinned, try_spawn,
 };
 pub use scope::{Cancelled, CatchCancelled, Reraise, catch_cancelled, finally};
@@ -68,4 +69,6 @@ pub use task::leaf::{YieldNow, yield_now};
 pub use task::observe::{
     CancelForward, Group, Observation, Observer, SharedTask, forwarding_promise,
 };
+#[doc(inline)]
+pub use task::toolkit as leaf;
 pub use task::promise::{Promise, promise};

@@ -125,6 +125,9 @@ pub mod time {
     pub use tasca_core::time::{Interval, Sleep, interval, sleep, sleep_until};
 }
 
+#[cfg(feature = "hyper")]
+pub use tasca_hyper as hyper;
+
 pub use tasca_core::{
     Builder, CallHandle, CallbackId, CancelMessage, Cancelled, CatchCancelled, Context, ContextVar, EnterGuard,
     Finished, Handle, JoinRef, Outcome, Problem, Promise, Reraise, ResultError, RunError, Runtime, Task,

@@ -77,8 +77,8 @@ impl Place {
     /// Work for one.
     fn send(&self, worker: usize, item: u32) {
         self.inbox.push(item);
-        if self.idle.choose(worker) {
-            self.beds[worker].notify();
+        if let Some(chosen) = self.idle.choose(worker) {
+            self.beds[chosen].notify();
         }
     }
 

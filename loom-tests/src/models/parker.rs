@@ -5,6 +5,7 @@ use loom::thread;
 
 use crate::explore::two_threads;
 use crate::parker::Parker;
+use crate::primitive::current_thread;
 use crate::runners::Touched;
 
 /// An unpark before, during or after the wait ends it, and what was done before the unpark is seen. Catches
@@ -62,7 +63,7 @@ fn a_stray_permit_does_not_end_the_wait() {
     two_threads(|| {
         let parker = Parker::new();
         let touched = Arc::new(Touched::new());
-        let this = thread::current();
+        let this = current_thread();
         let other = thread::spawn({
             let (parker, touched) = (Arc::clone(&parker), Arc::clone(&touched));
             move || {

@@ -76,7 +76,7 @@ impl Ending {
             if self.gate.is_stopped() && !self.drain() {
                 break;
             }
-            loom::thread::yield_now();
+            thread::yield_now();
         }
         if self.gate.worker_ended() {
             self.drain();

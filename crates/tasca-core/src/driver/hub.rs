@@ -62,6 +62,7 @@ impl Driver {
     }
 
     /// The poller of worker `worker`, which has been started.
+    #[inline]
     pub(crate) fn poller(&self, worker: usize) -> &Poller {
         self.pollers[worker]
             .get()
@@ -180,6 +181,7 @@ impl Driver {
         self.free.lock().returned.push(index);
     }
 
+    #[inline]
     pub(super) fn readiness(&self, index: u32) -> &Readiness {
         // Panic: a registration's slot was grown before its key was made, and stays.
         self.slots.get(index).expect("a registration has a slot")

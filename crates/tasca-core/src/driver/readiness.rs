@@ -172,6 +172,7 @@ impl Readiness {
         }
     }
 
+    #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
         // Ordering: Acquire pairs with the Release in `deliver`: who sees a source ready also sees
         // what made it ready, so that an operation which would still block is evidence against
@@ -221,16 +222,22 @@ impl Readiness {
     }
 
     /// Gives the readiness, or remembers the waker until there is some.
+    #[inline]
     pub(crate) fn poll(
         &self,
         cx: &Context<'_>,
         direction: Direction,
-        mut wait: Wait<'_>,
+        wait: Wait<'_>,
     ) -> Poll<Snapshot> {
         let seen = self.snapshot();
         if seen.is_ready(direction) {
-            return Poll::Ready(seen);
+            Poll::Ready(seen)
+        } else {
+            self.wait(cx, direction, wait)
         }
+    }
+
+    fn wait(&self, cx: &Context<'_>, direction: Direction, mut wait: Wait<'_>) -> Poll<Snapshot> {
         // Cloning and dropping wakers is user code: before and after the lock.
         let waker = cx.waker().clone();
         let mut waiters = self.waiters(direction).lock();

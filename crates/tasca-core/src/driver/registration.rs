@@ -36,6 +36,7 @@ impl Registration {
         }
     }
 
+    #[inline]
     fn readiness(&self) -> &Readiness {
         self.driver.readiness(self.key.index)
     }
@@ -43,6 +44,7 @@ impl Registration {
     /// Gives evidence that an operation is worth trying, or remembers the waker until there is some.
     ///
     /// An error if the driver has shut down. After `Pending` the caller calls [`arm`](Self::arm).
+    #[inline]
     pub(crate) fn poll_ready(
         &self,
         cx: &Context<'_>,
@@ -65,6 +67,7 @@ impl Registration {
 
     /// Takes readiness back after a transfer on a *stream socket* that moved less than it was asked
     /// to, where that proves that the next one would block.
+    #[inline]
     pub(crate) fn clear_ready_after_short_transfer(
         &self,
         evidence: Snapshot,
@@ -85,11 +88,16 @@ impl Registration {
     /// # Errors
     ///
     /// Those of the platform; the waker stays remembered.
+    #[inline]
     pub(crate) fn arm(&self, source: BorrowedSource<'_>) -> io::Result<()> {
-        let poller = self.driver.poller(self.home);
-        if !poller.needs_arming() {
+        if !self.driver.poller(self.home).needs_arming() {
             return Ok(());
         }
+        self.arm_now(source)
+    }
+
+    #[cold]
+    fn arm_now(&self, source: BorrowedSource<'_>) -> io::Result<()> {
         // Liveness: what is not known to be ready is asked for, whoever waits for it. The look and
         // the request are one step, so the last request made is the one for the newest look.
         let _asking = self.arming.lock();
@@ -98,7 +106,9 @@ impl Registration {
             readable: !seen.is_ready(Direction::Read),
             writable: !seen.is_ready(Direction::Write),
         };
-        poller.arm(source, self.key.raw(), interest)
+        self.driver
+            .poller(self.home)
+            .arm(source, self.key.raw(), interest)
     }
 
     /// Ends reports on `source`, which stays open or may have duplicates.

@@ -24,6 +24,15 @@ pub(crate) enum Unparked {
     ByOther,
 }
 
+/// What became of an attempt to wake a worker.
+enum Claim {
+    /// It has to be woken, and counts as searching.
+    Won,
+    /// Somebody else was faster: another claim, or the worker itself. With `relied_on`, publishers may have counted on
+    /// the search that now does not take place.
+    Outrun { relied_on: bool },
+}
+
 impl Idle {
     pub(crate) fn new(n_workers: usize, n_eligible: usize) -> Self {
         Self {
@@ -68,49 +77,60 @@ impl Idle {
     /// The work has been published before. `None` if somebody is searching already, or nobody is parked.
     #[must_use = "the worker chosen has to be woken"]
     pub(crate) fn choose_to_wake(&self) -> Option<usize> {
-        // Ordering: the fence pairs with that in `announce_park` and in `stop_searching_in_vain`: either this
-        // thread sees the searcher, or the parked bit, or the other sees the work.
-        fence(Ordering::SeqCst);
-        if self.searching.load(Ordering::Relaxed) > 0 {
+        'look: loop {
+            // Ordering: the fence pairs with that in `announce_park` and in `stop_searching`: either this
+            // thread sees the searcher, or the parked bit, or the other sees the work.
+            fence(Ordering::SeqCst);
+            if self.searching.load(Ordering::Relaxed) > 0 {
+                return None;
+            }
+            let n_eligible = self.n_eligible.load(Ordering::Relaxed);
+            for (index, word) in self.parked.iter().enumerate() {
+                let mut bits = word.load(Ordering::Relaxed);
+                while bits != 0 {
+                    let worker = index * 64 + bits.trailing_zeros() as usize;
+                    if worker >= n_eligible {
+                        return None;
+                    }
+                    match self.claim(worker) {
+                        Claim::Won => return Some(worker),
+                        Claim::Outrun { relied_on: true } => continue 'look,
+                        Claim::Outrun { relied_on: false } => return None,
+                    }
+                }
+            }
             return None;
         }
-        let n_eligible = self.n_eligible.load(Ordering::Relaxed);
-        for (index, word) in self.parked.iter().enumerate() {
-            let mut bits = word.load(Ordering::Relaxed);
-            while bits != 0 {
-                let worker = index * 64 + bits.trailing_zeros() as usize;
-                if worker >= n_eligible {
-                    return None;
-                }
-                if self.claim(worker) {
-                    return Some(worker);
-                }
-                bits &= bits - 1;
-            }
-        }
-        None
     }
 
-    /// Claims one worker, to be woken for something that only it can do; `false` if it is not parked, and will see.
+    /// Claims one worker, to be woken for something that only it can do. `None` if it is not parked, and will see.
     ///
-    /// What it is to do has been published before.
+    /// What it is to do has been published before. Rarely the answer is another worker, to be woken all the same.
     #[must_use = "the worker claimed has to be woken"]
-    pub(crate) fn choose(&self, worker: usize) -> bool {
+    pub(crate) fn choose(&self, worker: usize) -> Option<usize> {
         // Ordering: pairs with the fence in `announce_park`: either the bit is seen here, or what was published there.
         fence(Ordering::SeqCst);
-        self.is_parked(worker) && self.claim(worker)
+        if !self.is_parked(worker) {
+            return None;
+        }
+        match self.claim(worker) {
+            Claim::Won => Some(worker),
+            Claim::Outrun { relied_on: true } => self.choose_to_wake(),
+            Claim::Outrun { relied_on: false } => None,
+        }
     }
 
-    fn claim(&self, worker: usize) -> bool {
+    fn claim(&self, worker: usize) -> Claim {
         let (word, bit) = self.place(worker);
         // Counted first: whoever sees the bit cleared must also see the searcher.
         // Ordering: AcqRel on both, so that the clearing of the bit carries the count.
         self.searching.fetch_add(1, Ordering::AcqRel);
         if word.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
-            return true;
+            return Claim::Won;
         }
-        self.searching.fetch_sub(1, Ordering::AcqRel);
-        false
+        // Liveness: a publisher may have taken the count for a searcher, and gone.
+        let relied_on = self.searching.fetch_sub(1, Ordering::AcqRel) == 1;
+        Claim::Outrun { relied_on }
     }
 
     /// Begins to search, unless enough others do.
@@ -123,11 +143,16 @@ impl Idle {
         true
     }
 
-    /// Ends a search that found work; `true` if nobody else searches, so that the finder has to wake another if
-    /// it leaves work behind.
+    /// Ends a search that found work; `true` if nobody else searches, so that the finder has to look for more,
+    /// and wake another if there is.
     pub(crate) fn stop_searching(&self) -> bool {
-        // Ordering: AcqRel; see PROTOCOL.
-        self.searching.fetch_sub(1, Ordering::AcqRel) == 1
+        let last = self.searching.fetch_sub(1, Ordering::AcqRel) == 1;
+        if last {
+            // Ordering: pairs with the fence in `choose_to_wake`: either the publisher sees that this search is
+            // over, or the look that follows sees what was published.
+            fence(Ordering::SeqCst);
+        }
+        last
     }
 
     /// Announces that the worker will sleep. It must look once more for work before it does.

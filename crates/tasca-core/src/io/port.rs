@@ -43,6 +43,7 @@ impl Port {
         }
     }
 
+    #[inline]
     fn registration(&self) -> Option<&Registration> {
         // Ordering: Acquire pairs with the Release in `register`: the registration is complete.
         if self.registered.load(Ordering::Acquire) {

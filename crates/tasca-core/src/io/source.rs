@@ -303,6 +303,7 @@ impl<T: Source> Async<T> {
 }
 
 /// Whether a transfer stopped because the source had no more to give or to take.
+#[inline]
 fn is_short(n_done: usize, n_wanted: usize) -> bool {
     /// No system moves as much at once as it is asked to, but all move this much.
     const MOVED_AT_ONCE_MIN: usize = 1 << 30;

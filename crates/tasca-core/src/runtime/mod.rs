@@ -13,6 +13,7 @@ pub(crate) mod builder;
 pub(crate) mod handle;
 pub(crate) mod run;
 pub(crate) mod signal;
+pub(crate) mod operand;
 pub(crate) mod spawn;
 
 use std::io;
@@ -25,6 +26,7 @@ use crate::scheduler::shutdown;
 pub use builder::Builder;
 pub use handle::{CallHandle, EnterGuard, Handle};
 pub use run::{RunError, run};
+pub use operand::{Child, Observed, Operand, TryChild, TryOperand};
 pub use spawn::{TaskBuilder, all_tasks, current_task, spawn, spawn_local, spawn_pinned, try_spawn};
 
 /// A runtime: workers, timers and an I/O driver, and the tasks that run on them.

@@ -404,8 +404,8 @@ impl Shared {
 
     /// Wakes a worker because there is something that only it can do.
     pub(crate) fn nudge(&self, worker: usize) {
-        if self.idle.choose(worker) {
-            self.notify(worker);
+        if let Some(chosen) = self.idle.choose(worker) {
+            self.notify(chosen);
         }
     }
 
@@ -509,6 +509,10 @@ impl Schedule for Shared {
 
     fn separates_callbacks(&self) -> bool {
         matches!(self.flavor, Flavor::Deterministic { .. })
+    }
+
+    fn permutes_steps(&self) -> bool {
+        matches!(self.flavor, Flavor::Deterministic { seed } if seed != 0)
     }
 
     fn report(&self, problem: Problem) {

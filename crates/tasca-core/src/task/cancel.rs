@@ -146,13 +146,13 @@ unsafe fn waits_for(task: TaskPtr) -> WaitsFor {
         .with(|note| unsafe { (*note).clone() })
 }
 
-/// Passes a request on to what a held task waits for; `false` if there is nothing that takes it.
-fn pass_on(target: &WaitsFor, message: Option<&CancelMessage>) -> bool {
+/// Passes a request on to what `holder`, which the caller holds, waits for; `false` if there is nothing that takes it.
+fn pass_on(holder: TaskPtr, target: &WaitsFor, message: Option<&CancelMessage>) -> bool {
     match target {
         WaitsFor::Nothing | WaitsFor::Several => false,
         WaitsFor::Task(..) => target
             .task()
-            .is_some_and(|task| cancel(task.ptr(), message)),
+            .is_some_and(|task| cancel_for(Some(holder), task.ptr(), message)),
         WaitsFor::Group(group) => group.cancel(message),
     }
 }
@@ -188,6 +188,15 @@ fn request(task: TaskPtr, message: Option<&CancelMessage>) -> CancelRequest {
 /// The chain of tasks that wait for one another is walked down with every link held, so that none
 /// of them runs, or lets go of the next, before the request has found its place.
 pub(crate) fn cancel(task: TaskPtr, message: Option<&CancelMessage>) -> bool {
+    cancel_for(None, task, message)
+}
+
+/// As [`cancel`], on behalf of `holder`, which the caller holds and which waits for `task`.
+fn cancel_for(holder: Option<TaskPtr>, task: TaskPtr, message: Option<&CancelMessage>) -> bool {
+    if holder == Some(task) {
+        // It waits for itself: nothing can take the request but the task.
+        return false;
+    }
     if task.state().load().is_passive() {
         if let Some(forward) = task.ext().and_then(Ext::forward) {
             return !task.state().load().is_complete() && forward.cancel(message);
@@ -210,8 +219,17 @@ pub(crate) fn cancel(task: TaskPtr, message: Option<&CancelMessage>) -> bool {
             .task()
             .filter(|next| !next.ptr().state().load().is_passive())
         else {
-            break pass_on(&target, message);
+            break pass_on(last, &target, message);
         };
+        // Liveness: in a ring of tasks that wait for one another the request would go round for ever; the last one
+        // before the ring closes resumes with it.
+        if next.ptr().state().load().is_owned()
+            && (next.ptr() == task
+                || Some(next.ptr()) == holder
+                || chain.iter().any(|link| *link == next))
+        {
+            break false;
+        }
         match request(next.ptr(), message) {
             CancelRequest::Refused => break false,
             CancelRequest::Flagged => break true,
@@ -321,7 +339,7 @@ unsafe fn settle(task: TaskPtr) -> bool {
     };
     // SAFETY: the caller is the holder.
     let target = unsafe { waits_for(task) };
-    if pass_on(&target, message.as_ref()) {
+    if pass_on(task, &target, message.as_ref()) {
         return false;
     }
     let mut shared = shared.lock();
@@ -356,6 +374,19 @@ pub(crate) fn uncancel(task: TaskPtr) -> usize {
         task.state().clear_cancel();
     }
     shared.cancelling
+}
+
+/// Whether a request has been accepted on behalf of what the task waits for, and waits for delivery: asyncio
+/// would have cancelled the task's private future by now.
+pub(crate) fn has_accepted(task: TaskPtr) -> bool {
+    task.state().load().has_cancel()
+        && task.ext().is_some_and(|ext| {
+            let shared = ext.shared.lock();
+            shared
+                .request
+                .as_ref()
+                .is_some_and(|request| request.accepted)
+        })
 }
 
 pub(crate) fn cancelling(task: TaskPtr) -> usize {

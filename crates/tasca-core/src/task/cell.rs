@@ -275,30 +275,31 @@ impl Runnable {
         };
         let waker = waker::borrowed(task);
         let mut cx = Context::from_waker(&waker);
-        current::with(|current| {
+        let (polled, self_woken) = current::with(|current| {
             let outer = current.enter(current_task, state.has_cancel(), context_of(task));
             // SAFETY: a runnable is the holder, and a task that is not done has its future.
-            let polled = unsafe { (task.header().vtable.poll)(task, &mut cx) };
-            let after = match polled {
-                Poll::Ready(()) => {
-                    current.leave(&outer);
-                    complete(task);
-                    return After::Gone;
-                }
-                Poll::Pending if current.delivering() => deliver_at_root(task),
-                Poll::Pending if current.is_self_woken() => {
-                    if !state.is_started() {
-                        task.state().set_started();
-                    }
-                    After::Again(Self(task))
-                }
-                // SAFETY: still the holder.
-                Poll::Pending if unsafe { cancel::suspend(task) } => After::Again(Self(task)),
-                Poll::Pending => After::Gone,
-            };
+            let mut polled = unsafe { (task.header().vtable.poll)(task, &mut cx) };
+            if polled.is_pending() && current.delivering() {
+                polled = deliver_at_root(task);
+            }
+            let self_woken = current.is_self_woken();
+            // Liveness: left before the task is given up. From then on a wake on this thread, by what a request is passed
+            // on to, must reach the state word and not the note that this poll is over with.
             current.leave(&outer);
-            after
-        })
+            (polled, self_woken)
+        });
+        if polled.is_ready() {
+            complete(task);
+            return After::Gone;
+        }
+        if self_woken {
+            if !state.is_started() {
+                task.state().set_started();
+            }
+            return After::Again(Self(task));
+        }
+        // SAFETY: still the holder.
+        if unsafe { cancel::suspend(task) } { After::Again(Self(task)) } else { After::Gone }
     }
 }
 
@@ -310,20 +311,15 @@ fn context_of(task: TaskPtr) -> *const ContextCell {
         .map_or(ptr::null(), super::Context::as_ptr)
 }
 
-/// A cancellation went through all scopes: the future is dropped, and the task ends with it.
+/// A cancellation went through all scopes: the future is dropped, and the task is to end with it. Pending if the
+/// request was taken back during the poll: the leaves that stood back have arranged for another.
 #[cold]
-fn deliver_at_root(task: TaskPtr) -> After {
-    match cancel::take_delivery(task) {
-        Some(message) => {
-            let error = cancel::cancelled(task, message);
-            // SAFETY: the caller is the holder, and the future is there.
-            unsafe { (task.header().vtable.fail)(task, error, false) };
-            complete(task);
-            After::Gone
-        }
-        // The request was taken back during the poll; the leaves that stood back are polled again.
-        None => After::Again(Runnable(task)),
-    }
+fn deliver_at_root(task: TaskPtr) -> Poll<()> {
+    let Some(message) = cancel::take_delivery(task) else { return Poll::Pending };
+    let error = cancel::cancelled(task, message);
+    // SAFETY: the caller is the holder, and the future is there.
+    unsafe { (task.header().vtable.fail)(task, error, false) };
+    Poll::Ready(())
 }
 
 /// Ends a task without polling it: cancelled before it began, or its runtime is going away.
@@ -442,7 +438,9 @@ fn notify_listed(task: TaskPtr, before: Snapshot) {
         }
         match what {
             WaiterKind::Wake(waker) => waker::wake_quietly(task, waker),
-            WaiterKind::Call(callback) if scheduler.separates_callbacks() => {
+            WaiterKind::Call(callback)
+                if scheduler.separates_callbacks() && !scheduler.permutes_steps() =>
+            {
                 let task = TaskRef::from_ptr(task);
                 scheduler.call_soon(Box::new(move || callback.run(task)));
             }

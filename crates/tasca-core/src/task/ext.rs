@@ -31,10 +31,21 @@ pub(crate) struct Shared {
     pub(crate) request: Option<Request>,
     /// A cancellation that a leaf of the running poll has raised by itself.
     pub(crate) raised: Option<Raised>,
+    /// What a job keeps while it waits to be run.
+    pub(crate) attachment: Option<Attachment>,
     pub(crate) waiters: VecDeque<Waiter>,
     next_id: u64,
     /// How many of `waiters` come before the waker in the header's slot.
     pub(crate) before_slot: usize,
+}
+
+/// A value of which only the drop matters.
+pub(crate) struct Attachment(#[expect(dead_code, reason = "see above")] pub(crate) Box<dyn std::any::Any + Send>);
+
+impl std::fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Attachment").finish_non_exhaustive()
+    }
 }
 
 /// A cancel request that has not been delivered.

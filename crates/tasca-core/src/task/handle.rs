@@ -544,6 +544,9 @@ impl fmt::Debug for TaskRef {
             "pending"
         };
         let name = self.0.name();
+        if f.alternate() {
+            write!(f, "{state:?} ")?;
+        }
         write!(
             f,
             "<Task {word} name='{name}' coro={} at {}>",

@@ -26,11 +26,10 @@ use super::cell::{self, Birth};
 use super::context::{Context, ContextCell};
 use super::current;
 use super::error::{CancelMessage, TaskError, drop_quietly};
-use super::ext::Ext;
+use super::ext::{Attachment, Ext};
 use super::handle::{Task, TaskRef};
 use super::header::{Header, TaskPtr};
 use super::promise::{self, Inline, Passive, Promise};
-use super::schedule::Schedule;
 use super::state::Kind;
 
 /// What a job's cell holds until it is done.
@@ -200,6 +199,20 @@ impl Job {
         promise::cancel_passive(self.task, Some(&why.into()));
     }
 
+    /// Keeps `value` until the job starts or is cancelled, whichever comes first, and drops it then.
+    ///
+    /// For an executor that counts the jobs in its queue: the drop says that this one is no longer among them.
+    pub fn attach(&self, value: impl Any + Send) {
+        let mut shared = self.task.ext_or_new().shared.lock();
+        let late = if self.is_cancelled() {
+            Some(Attachment(Box::new(value)))
+        } else {
+            shared.attachment.replace(Attachment(Box::new(value)))
+        };
+        drop(shared);
+        drop_quietly(late);
+    }
+
     /// Whether the task was cancelled, so that there is nothing left to run.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -273,10 +286,19 @@ where
     }
     // SAFETY: the job's reference; the body begins as it must, and the closure is out of it.
     let promise = unsafe { Promise::<R>::from_ptr(task) };
+    detach(task);
     let result = enter(task, work);
     match loops {
         None => keep(promise, result),
         Some(scheduler) => scheduler.call_soon(Box::new(move || keep(promise, result))),
+    }
+}
+
+/// Drops what the job keeps while it waits.
+pub(super) fn detach(task: TaskPtr) {
+    if let Some(ext) = task.ext() {
+        let attachment = ext.shared.lock().attachment.take();
+        drop_quietly(attachment);
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`header`], [`cell`], [`ext`] | the parts of a cell; polling and completing |
 //! | [`cancel`] | requests: recorded, passed on, delivered |
 //! | [`waker`], [`leaf`], [`current`] | a task seen from inside a poll |
+//! | [`toolkit`] | the same for leaves of other crates |
 //! | [`handle`], [`join`] | a task seen from outside |
 //! | [`promise`], [`job`] | tasks that are not polled: completed by hand, or by a closure on some executor |
 //! | [`observe`] | what combinators need: groups of tasks, requests passed on, failure |
@@ -30,6 +31,7 @@ pub(crate) mod observe;
 pub(crate) mod promise;
 pub(crate) mod schedule;
 pub(crate) mod state;
+pub mod toolkit;
 pub(crate) mod waker;
 
 pub(crate) use cell::{After, Runnable};

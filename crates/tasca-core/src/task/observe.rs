@@ -153,8 +153,8 @@ impl<O: Observer> Group<O> {
         self.0.told(index, child.clone());
     }
 
-    /// Takes the owner's registration of `task` back, if it is still there.
-    pub fn forget<T>(task: &mut Task<T>) {
+    /// Takes the registration of `task` back, whose owner the caller is, if it is still there.
+    pub fn forget<T>(&self, task: &mut Task<T>) {
         release_slot(task.ptr());
     }
 
@@ -414,6 +414,21 @@ impl<T> Task<T> {
     #[must_use]
     pub fn into_shared(self) -> SharedTask<T> {
         SharedTask(Arc::new(self))
+    }
+}
+
+impl<T> Task<T> {
+    /// Takes the end of the task without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Gives the task back if it is not done.
+    pub fn try_take(mut self) -> Result<Result<T, TaskError>, Self> {
+        if !self.is_finished() {
+            return Err(self);
+        }
+        // SAFETY: the task is done.
+        Ok(unsafe { self.take_output() })
     }
 }
 

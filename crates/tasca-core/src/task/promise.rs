@@ -209,9 +209,12 @@ impl<T> Promise<T> {
 
 /// Ends a claimed passive task whose output is in place; one reference goes with it.
 pub(super) fn complete(task: TaskPtr, scheduler: &dyn Schedule) {
-    let is_job = task.state().load().is_job();
+    let state = task.state().load();
+    if state.is_job() && !state.is_started() {
+        super::job::detach(task);
+    }
     cell::complete(task);
-    if is_job {
+    if state.is_job() {
         scheduler.job_ended();
     }
 }

@@ -21,6 +21,12 @@ pub(crate) trait Schedule: Send + Sync {
     /// be run in order as one step.
     fn separates_callbacks(&self) -> bool;
 
+    /// Whether steps that were queued in an order may run in another. The callbacks of one future keep theirs (rule
+    /// M1): they are one step then.
+    fn permutes_steps(&self) -> bool {
+        false
+    }
+
     /// Hands a failure that nobody will see to the exception handler.
     fn report(&self, problem: Problem);
 

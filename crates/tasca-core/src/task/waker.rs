@@ -92,16 +92,18 @@ fn is_polled_here(task: TaskPtr) -> bool {
     })
 }
 
+/// The task that the waker wakes, if it is the waker of one. It borrows the waker's reference to the cell.
+#[inline(always)]
+pub(super) fn task(waker: &Waker) -> Option<TaskPtr> {
+    std::ptr::eq(waker.vtable(), &raw const VTABLE).then(|| {
+        // SAFETY: the waker is one of this table.
+        unsafe { task_of(waker.data()) }
+    })
+}
+
 /// Whether this is the waker of a step of the event loop.
 pub(crate) fn is_callback(waker: &Waker) -> bool {
-    if !std::ptr::eq(waker.vtable(), &raw const VTABLE) {
-        return false;
-    }
-    // SAFETY: the waker is one of this table.
-    unsafe { task_of(waker.data()) }
-        .state()
-        .load()
-        .is_callback()
+    task(waker).is_some_and(|task| task.state().load().is_callback())
 }
 
 /// Wakes; a foreign waker may panic, and that is reported, not passed on.

@@ -4,14 +4,42 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::poller::{Event, Events, Poller};
 
 /// Long enough for any machine; reached only where something hangs.
 const HANG: Duration = Duration::from_secs(30);
+
+/// A place for one value on its way between two threads.
+struct Mailbox<T> {
+    value: Mutex<Option<T>>,
+    filled: Condvar,
+}
+
+impl<T> Mailbox<T> {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            value: Mutex::new(None),
+            filled: Condvar::new(),
+        })
+    }
+
+    fn put(&self, value: T) {
+        *self.value.lock() = Some(value);
+        self.filled.notify_one();
+    }
+
+    fn take_within(&self, at_most: Duration) -> Option<T> {
+        let mut value = self.value.lock();
+        self.filled
+            .wait_while_for(&mut value, |value| value.is_none(), at_most);
+        value.take()
+    }
+}
 
 fn pair() -> (UnixStream, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -103,19 +131,20 @@ fn a_notification_ends_the_next_wait_and_no_other() {
 #[test]
 fn a_notification_ends_a_wait_that_has_begun() {
     let poller = Arc::new(Poller::new().unwrap());
-    let (done, is_done) = mpsc::channel();
+    let is_done = Mailbox::new();
     let waiter = thread::spawn({
         let poller = Arc::clone(&poller);
+        let done = Arc::clone(&is_done);
         move || {
             let mut events = Events::new();
             while !events.notified() {
                 poller.wait(&mut events, None).unwrap();
             }
-            done.send(()).unwrap();
+            done.put(());
         }
     });
     poller.notify().unwrap();
-    is_done.recv_timeout(HANG).expect("the waiter sleeps on");
+    is_done.take_within(HANG).expect("the waiter sleeps on");
     waiter.join().unwrap();
 }
 
@@ -125,9 +154,10 @@ fn a_visitor_may_wait_beside_the_owner() {
     let (mut ours, mut theirs) = pair();
     poller.add(ours.as_fd(), 7).unwrap();
     reported(&poller);
-    let (done, is_done) = mpsc::channel();
+    let is_done = Mailbox::new();
     let owner = thread::spawn({
         let poller = Arc::clone(&poller);
+        let done = Arc::clone(&is_done);
         move || {
             let mut events = Events::new();
             let mut n_seen = 0;
@@ -135,7 +165,7 @@ fn a_visitor_may_wait_beside_the_owner() {
                 poller.wait(&mut events, None).unwrap();
                 n_seen += events.iter().count();
             }
-            done.send(n_seen).unwrap();
+            done.put(n_seen);
         }
     });
     // Each edge goes to one of the two.
@@ -146,7 +176,7 @@ fn a_visitor_may_wait_beside_the_owner() {
         assert_eq!(ours.read(&mut [0; 8]).unwrap(), 1);
     }
     poller.notify().unwrap();
-    n_seen += is_done.recv_timeout(HANG).expect("the owner sleeps on");
+    n_seen += is_done.take_within(HANG).expect("the owner sleeps on");
     owner.join().unwrap();
     assert!(n_seen > 0);
 }
@@ -210,14 +240,15 @@ fn a_signal_is_not_an_error() {
     assert_eq!(installed, 0);
 
     let poller = Arc::new(Poller::new().unwrap());
-    let (ready, is_ready) = mpsc::channel();
-    let (done, is_done) = mpsc::channel();
+    let is_ready = Mailbox::new();
+    let is_done = Mailbox::new();
     let waiter = thread::spawn({
         let poller = Arc::clone(&poller);
+        let (ready, done) = (Arc::clone(&is_ready), Arc::clone(&is_done));
         move || {
             // SAFETY: takes nothing, always succeeds.
-            ready.send(unsafe { libc::pthread_self() }).unwrap();
-            done.send(poller.wait(&mut Events::new(), None)).unwrap();
+            ready.put(unsafe { libc::pthread_self() });
+            done.put(poller.wait(&mut Events::new(), None));
             // Stays a valid target until the sender has heard of it.
             let mut events = Events::new();
             while !events.notified() {
@@ -225,15 +256,13 @@ fn a_signal_is_not_an_error() {
             }
         }
     });
-    let thread_id = is_ready.recv_timeout(HANG).unwrap();
+    let thread_id = is_ready.take_within(HANG).unwrap();
     let outcome = loop {
         // SAFETY: the thread runs until it is notified, below.
         assert_eq!(unsafe { libc::pthread_kill(thread_id, libc::SIGUSR2) }, 0);
         // The signal may have come before the wait; then it is sent again.
-        match is_done.recv_timeout(Duration::from_millis(1)) {
-            Ok(outcome) => break outcome,
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the waiter is gone"),
+        if let Some(outcome) = is_done.take_within(Duration::from_millis(1)) {
+            break outcome;
         }
     };
     assert_eq!(outcome.unwrap(), 0);

@@ -1,0 +1,427 @@
+//! A queue of jobs and the threads that serve it: who is woken, who is started, who may leave.
+#![doc = include_str!("PROTOCOL.md")]
+
+use std::collections::VecDeque;
+
+use crate::primitive::{
+    AtomicUsize, Condvar, Duration, Instant, Mutex, MutexGuard, Ordering, spin_until, wait_for,
+    wait_until,
+};
+
+/// Something to be run once.
+pub(crate) trait Work: Send {
+    /// What is said of a job that holds up the end.
+    type Label: Copy + Send;
+
+    /// Runs it; never panics.
+    fn run(self);
+    /// Whether there is nothing left to run.
+    fn is_husk(&self) -> bool;
+    fn label(&self) -> Self::Label;
+}
+
+/// The numbers that a crew lives by.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// So many threads come without being asked twice.
+    pub(crate) n_base: usize,
+    /// So many threads stay however little there is to do.
+    pub(crate) n_min: usize,
+    pub(crate) n_max: usize,
+    /// So many jobs wait at most.
+    pub(crate) n_queued_max: usize,
+    /// How long a thread stays idle.
+    pub(crate) keep_alive: Duration,
+    /// How long the watcher looks on before it judges.
+    pub(crate) window: Duration,
+    /// For how long growth rests after the system had no thread.
+    pub(crate) start_pause: Duration,
+}
+
+/// Why a job was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// As many jobs wait as may.
+    Full,
+    /// The crew is closing.
+    Closed,
+}
+
+/// What the one who left a job has to do, outside the lock.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Nobody,
+    /// Wake the thread at this place.
+    Wake(usize),
+    /// Start a thread for this place.
+    Start(usize),
+}
+
+/// Jobs and threads at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) n_threads: usize,
+    pub(crate) n_idle: usize,
+    pub(crate) n_queued: usize,
+    pub(crate) n_done: u64,
+}
+
+struct Seat<L> {
+    taken: bool,
+    /// The thread here is no longer idle: somebody called it.
+    called: bool,
+    /// What it runs.
+    running: Option<L>,
+}
+
+struct State<J: Work> {
+    queue: VecDeque<J>,
+    /// The queue's length at which husks are swept out.
+    sweep_at: usize,
+    n_threads: usize,
+    n_working: usize,
+    arriving: bool,
+    spinning: bool,
+    watching: bool,
+    limit: usize,
+    /// How much the watcher raises the limit next.
+    step: usize,
+    n_done: u64,
+    idle: Vec<usize>,
+    seats: Vec<Seat<J::Label>>,
+    closing: bool,
+    /// No thread is started before this, since the system had none.
+    no_start_before: Option<Instant>,
+}
+
+/// The queue and the bookkeeping. Starting threads is the business of whoever owns it.
+pub(crate) struct Crew<J: Work> {
+    limits: Limits,
+    state: Mutex<State<J>>,
+    /// The queue's length, for the thread that spins.
+    n_queued: AtomicUsize,
+    /// Where the thread of each seat sleeps.
+    beds: Box<[Condvar]>,
+    /// Told when the last thread has gone.
+    gone: Condvar,
+}
+
+/// A husk sweep is not worth while below this.
+const SWEEP_MIN: usize = 1024;
+
+impl<J: Work> Crew<J> {
+    pub(crate) fn new(limits: Limits) -> Self {
+        debug_assert!(1 <= limits.n_base && limits.n_base <= limits.n_max, "somebody can work");
+        Self {
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                sweep_at: SWEEP_MIN,
+                n_threads: 0,
+                n_working: 0,
+                arriving: false,
+                spinning: false,
+                watching: false,
+                limit: limits.n_base,
+                step: 1,
+                n_done: 0,
+                idle: Vec::new(),
+                seats: Vec::new(),
+                closing: false,
+                no_start_before: None,
+            }),
+            n_queued: AtomicUsize::new(0),
+            beds: (0..limits.n_max).map(|_| Condvar::new()).collect(),
+            gone: Condvar::new(),
+            limits,
+        }
+    }
+
+    /// Puts a job into the queue. The caller carries out the call that comes back.
+    pub(crate) fn submit(&self, job: J) -> Result<Call, (Refusal, J)> {
+        let mut state = self.state.lock();
+        if state.closing {
+            return Err((Refusal::Closed, job));
+        }
+        let n_queued = state.queue.len();
+        let mut husks = Vec::new();
+        if n_queued >= state.sweep_at.min(self.limits.n_queued_max) {
+            husks = state.sweep();
+        }
+        if state.queue.len() >= self.limits.n_queued_max {
+            drop(state);
+            drop(husks);
+            return Err((Refusal::Full, job));
+        }
+        state.queue.push_back(job);
+        self.publish(&state);
+        let call = state.call(&self.limits, true);
+        drop(state);
+        // The last reference to a cancelled task may be here.
+        drop(husks);
+        Ok(call)
+    }
+
+    /// Wakes the thread at `seat`.
+    pub(crate) fn wake(&self, seat: usize) {
+        self.beds[seat].notify_one();
+    }
+
+    /// Notes that the thread for `seat` could not be started. Gives the jobs that nobody is left to run.
+    #[must_use = "the jobs have to be failed"]
+    pub(crate) fn start_failed(&self, seat: usize, now: Instant) -> VecDeque<J> {
+        let mut state = self.state.lock();
+        state.arriving = false;
+        state.no_start_before = Some(now + self.limits.start_pause);
+        if self.leave(&mut state, seat) {
+            let orphans = std::mem::take(&mut state.queue);
+            self.publish(&state);
+            return orphans;
+        }
+        VecDeque::new()
+    }
+
+    /// The life of a thread: runs jobs until it is no longer needed. `carry_out` does what others have to be told.
+    pub(crate) fn serve(&self, seat: usize, carry_out: &dyn Fn(Call)) {
+        let mut state = self.state.lock();
+        state.arriving = false;
+        loop {
+            let may_work;
+            (state, may_work) = self.watch(state, seat);
+            if may_work {
+                state = self.work(state, seat, carry_out);
+            }
+            match self.rest(state, seat) {
+                Some(called) => state = called,
+                None => return,
+            }
+        }
+    }
+
+    /// What a thread that arrives does first: `true` if it is to take jobs.
+    fn watch<'a>(&'a self, mut state: Guard<'a, J>, seat: usize) -> (Guard<'a, J>, bool) {
+        if !state.has_backlog() {
+            let may_work = !state.queue.is_empty();
+            return (state, may_work);
+        }
+        if state.watching {
+            // Liveness: the watcher sees to what is in the queue.
+            return (state, false);
+        }
+        state.watching = true;
+        while state.has_backlog() {
+            let n_done = state.n_done;
+            let is_over = wait_for(&self.beds[seat], &mut state, self.limits.window);
+            if is_over && state.has_backlog() {
+                state.judge(n_done, &self.limits);
+            }
+        }
+        state.watching = false;
+        let may_work = !state.queue.is_empty();
+        (state, may_work)
+    }
+
+    /// Runs jobs until there are none.
+    fn work<'a>(&'a self, mut state: Guard<'a, J>, seat: usize, carry_out: &dyn Fn(Call)) -> Guard<'a, J> {
+        state.n_working += 1;
+        loop {
+            while let Some(job) = state.queue.pop_front() {
+                self.publish(&state);
+                if state.queue.is_empty() {
+                    state.limit = self.limits.n_base;
+                    state.step = 1;
+                }
+                state.seats[seat].running = Some(job.label());
+                let call = state.call(&self.limits, false);
+                drop(state);
+                carry_out(call);
+                job.run();
+                state = self.state.lock();
+                state.seats[seat].running = None;
+                state.n_done += 1;
+            }
+            if state.closing || state.spinning {
+                break;
+            }
+            state.spinning = true;
+            drop(state);
+            // Ordering: Relaxed; what counts is looked at under the lock.
+            spin_until(|| self.n_queued.load(Ordering::Relaxed) > 0);
+            state = self.state.lock();
+            state.spinning = false;
+            if state.queue.is_empty() {
+                break;
+            }
+        }
+        state.n_working -= 1;
+        state
+    }
+
+    /// Sleeps until the thread is called; `None` if it is to end.
+    fn rest<'a>(&'a self, mut state: Guard<'a, J>, seat: usize) -> Option<Guard<'a, J>> {
+        state.seats[seat].called = false;
+        state.idle.push(seat);
+        loop {
+            if state.seats[seat].called {
+                state.arriving = false;
+                return Some(state);
+            }
+            if state.closing {
+                state.idle.retain(|idle| *idle != seat);
+                if state.queue.is_empty() {
+                    self.leave(&mut state, seat);
+                    return None;
+                }
+                return Some(state);
+            }
+            let is_late = wait_for(&self.beds[seat], &mut state, self.limits.keep_alive);
+            let is_idle = !state.seats[seat].called && !state.closing;
+            if is_late && is_idle && state.n_threads > self.limits.n_min {
+                state.idle.retain(|idle| *idle != seat);
+                self.leave(&mut state, seat);
+                return None;
+            }
+        }
+    }
+
+    /// Gives a seat up; `true` if nobody is left.
+    fn leave(&self, state: &mut State<J>, seat: usize) -> bool {
+        state.seats[seat].taken = false;
+        state.n_threads -= 1;
+        if state.n_threads == 0 {
+            self.gone.notify_all();
+        }
+        state.n_threads == 0
+    }
+
+    /// Takes no more jobs; threads leave when the queue is empty.
+    pub(crate) fn close(&self) {
+        self.state.lock().closing = true;
+        for bed in &self.beds {
+            bed.notify_one();
+        }
+    }
+
+    /// Waits for the last thread to leave; `false` if it has not by `deadline`.
+    pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
+        let mut state = self.state.lock();
+        while state.n_threads > 0 {
+            if wait_until(&self.gone, &mut state, deadline) {
+                return state.n_threads == 0;
+            }
+        }
+        true
+    }
+
+    /// Takes all waiting jobs out.
+    pub(crate) fn take_queue(&self) -> VecDeque<J> {
+        let mut state = self.state.lock();
+        let queue = std::mem::take(&mut state.queue);
+        self.publish(&state);
+        queue
+    }
+
+    /// What the threads run at this moment.
+    pub(crate) fn running(&self) -> Vec<J::Label> {
+        self.state.lock().seats.iter().filter_map(|seat| seat.running).collect()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let state = self.state.lock();
+        Counts {
+            n_threads: state.n_threads,
+            n_idle: state.n_threads - state.n_working,
+            n_queued: state.queue.len(),
+            n_done: state.n_done,
+        }
+    }
+
+    fn publish(&self, state: &State<J>) {
+        // Ordering: Relaxed; see `work`.
+        self.n_queued.store(state.queue.len(), Ordering::Relaxed);
+    }
+}
+
+type Guard<'a, J> = MutexGuard<'a, State<J>>;
+
+impl<J: Work> State<J> {
+    /// Whether there is more in the queue than those who may work can be expected to take at once.
+    fn has_backlog(&self) -> bool {
+        self.n_working >= self.limit && self.queue.len() > 1 && !self.closing
+    }
+
+    /// Decides whom the one who leaves a job in the queue calls. `submitted` says that it has just been put there.
+    fn call(&mut self, limits: &Limits, submitted: bool) -> Call {
+        if self.queue.is_empty() || self.arriving || self.spinning {
+            return Call::Nobody;
+        }
+        let is_wanted = self.n_working < self.limit || !self.watching;
+        let is_alone = submitted && self.queue.len() == 1;
+        if (is_wanted || is_alone)
+            && let Some(seat) = self.idle.pop()
+        {
+            self.seats[seat].called = true;
+            self.arriving = true;
+            return Call::Wake(seat);
+        }
+        if !is_wanted || self.n_threads == limits.n_max || self.start_is_pointless() {
+            return Call::Nobody;
+        }
+        self.arriving = true;
+        self.n_threads += 1;
+        Call::Start(self.take_seat())
+    }
+
+    /// Whether the system had no thread a moment ago, and there are others to run what is queued.
+    fn start_is_pointless(&mut self) -> bool {
+        let Some(before) = self.no_start_before else { return false };
+        if self.n_threads > 0 && Instant::now() < before {
+            return true;
+        }
+        self.no_start_before = None;
+        false
+    }
+
+    fn take_seat(&mut self) -> usize {
+        let free = self.seats.iter().position(|seat| !seat.taken);
+        let seat = Seat { taken: true, called: false, running: None };
+        match free {
+            Some(index) => {
+                self.seats[index] = seat;
+                index
+            }
+            None => {
+                self.seats.push(seat);
+                self.seats.len() - 1
+            }
+        }
+    }
+
+    /// Raises the limit if the jobs of the last window, which began at `n_done`, took long.
+    fn judge(&mut self, n_done: u64, limits: &Limits) {
+        let n_ended = self.n_done - n_done;
+        if n_ended >= self.n_working as u64 {
+            self.step = 1;
+            return;
+        }
+        if n_ended > 0 {
+            self.step = 1;
+        }
+        self.limit = (self.n_working + self.step).min(limits.n_max);
+        self.step = (self.step * 2).min(limits.n_max);
+    }
+
+    /// Takes the husks out of the queue, to be dropped outside the lock.
+    fn sweep(&mut self) -> Vec<J> {
+        let (husks, live): (Vec<J>, Vec<J>) = self.queue.drain(..).partition(J::is_husk);
+        self.queue.extend(live);
+        self.sweep_at = (self.queue.len() * 2).max(SWEEP_MIN);
+        husks
+    }
+}
+
+impl<J: Work> std::fmt::Debug for Crew<J> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Crew").field("limits", &self.limits).field("counts", &self.counts()).finish()
+    }
+}

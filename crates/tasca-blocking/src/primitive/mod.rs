@@ -1,0 +1,47 @@
+//! The one place that names locks, atomics and clocks.
+//!
+//! The room [`crew`](crate::crew) takes them from here, so that its models can give it a `primitive` made of loom's types.
+
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+pub(crate) use std::sync::Arc;
+pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
+pub(crate) use std::time::{Duration, Instant};
+
+/// How long a thread without a job looks for one before it sleeps: about what waking it would cost.
+const SPIN: Duration = Duration::from_micros(5);
+
+/// Calls `is_over` for a short while, or until it says so.
+pub(crate) fn spin_until(is_over: impl Fn() -> bool) {
+    let begin = Instant::now();
+    loop {
+        for _ in 0..16 {
+            if is_over() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        if begin.elapsed() >= SPIN {
+            return;
+        }
+    }
+}
+
+/// Waits on `condvar` at most `timeout`; `true` if that time has passed.
+pub(crate) fn wait_for<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, timeout: Duration) -> bool {
+    condvar.wait_for(guard, timeout).timed_out()
+}
+
+/// Waits on `condvar` at most until `deadline`; `true` if it has passed.
+pub(crate) fn wait_until<T>(
+    condvar: &Condvar,
+    guard: &mut MutexGuard<'_, T>,
+    deadline: Option<Instant>,
+) -> bool {
+    match deadline {
+        Some(deadline) => condvar.wait_until(guard, deadline).timed_out(),
+        None => {
+            condvar.wait(guard);
+            false
+        }
+    }
+}
