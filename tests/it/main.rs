@@ -3,6 +3,16 @@
 mod awaiting;
 mod callbacks;
 mod cancelling;
+mod context;
+mod determinism;
+mod latency;
+mod local;
+mod loop_calls;
+mod misuse;
 mod names;
+mod panics;
 mod promises;
+mod runtimes;
+mod scopes;
+mod timers;
 mod tutorial;

@@ -174,6 +174,12 @@ impl Problems {
         std::mem::take(&mut *self.0.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether nothing was reported that has not been taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Waits until `count` reports are there, and takes them.
     ///
     /// # Panics

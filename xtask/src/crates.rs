@@ -9,10 +9,11 @@ use crate::Trouble;
 use crate::workspace::{Workspace, list, text};
 
 /// Crates below `crates/`, with their layers. A crate may depend on those of lower layers.
-const CRATES: [(&str, usize); 7] = [
+const CRATES: [(&str, usize); 8] = [
     ("tasca-macros", 0),
     ("tasca-core", 1),
     ("tasca-combinators", 2),
+    ("tasca-sync", 2),
     ("tasca-blocking", 2),
     ("tasca-net", 3),
     ("tasca-hyper", 4),

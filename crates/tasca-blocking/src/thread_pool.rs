@@ -384,6 +384,7 @@ impl ThreadPool {
     /// # Cancel safety
     ///
     /// If the future is dropped or its task cancelled before there is a place, `work` is dropped.
+    #[track_caller]
     pub fn submit<F, R>(&self, work: F) -> impl Future<Output = Task<R>> + use<F, R>
     where
         F: FnOnce() -> R + Send + 'static,

@@ -5,7 +5,7 @@ use std::net::ToSocketAddrs as Resolve;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::vec;
 
-use tasca_blocking::spawn_blocking;
+use tasca_blocking::to_thread;
 
 /// What can be turned into socket addresses: addresses, and names with a port, such as
 /// `"localhost:80"` or `("localhost", 80)`.
@@ -72,11 +72,12 @@ pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAd
     let addresses = match host.to_addresses()? {
         Question::Known(addresses) => addresses,
         Question::Name(name, port) => {
-            spawn_blocking(move || {
+            to_thread(move || {
                 (name.as_str(), port)
                     .to_socket_addrs()
                     .map(Iterator::collect::<Vec<_>>)
             })
+            .name("look-up of a host name")
             .await?
         }
     };

@@ -10,7 +10,7 @@ use futures::stream::{FusedStream, Stream};
 use tasca_core::time::{Sleep, sleep};
 use tasca_core::{Handle, Problem, Trouble};
 
-use crate::accept;
+use crate::errno;
 
 /// The first pause after a failure, doubled by each further one in a row.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -86,11 +86,12 @@ fn report(listener: &impl Listener, error: &io::Error) {
         }
     }
 
-    let text = format!(
-        "{} cannot accept connections, will try again: {error}",
-        Described(listener)
-    );
-    Handle::current().report(Problem::new(Trouble::AcceptFailed, text));
+    // Outside of every runtime there is nobody to report to.
+    if let Some(handle) = Handle::try_current() {
+        let listener = Described(listener);
+        let text = format!("{listener} cannot accept connections, will try again: {error}");
+        handle.report(Problem::new(Trouble::AcceptFailed, text));
+    }
 }
 
 impl<L: Listener> Stream for Incoming<'_, L> {
@@ -111,7 +112,7 @@ impl<L: Listener> Stream for Incoming<'_, L> {
                     this.next_pause = PAUSE_MIN;
                     return Poll::Ready(Some(Ok(stream)));
                 }
-                Err(error) if accept::may_pass(&error) => this.back_off(&error),
+                Err(error) if errno::may_pass(&error) => this.back_off(&error),
                 Err(error) => {
                     this.ended = true;
                     return Poll::Ready(Some(Err(error)));

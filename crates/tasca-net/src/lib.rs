@@ -22,9 +22,9 @@
 //! waits for room by itself, there is no `drain`.
 #![forbid(unsafe_code)]
 
-mod accept;
 mod address;
 mod descriptor;
+mod errno;
 mod incoming;
 mod split;
 mod stream_io;

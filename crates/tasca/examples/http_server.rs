@@ -53,11 +53,10 @@ async fn main() -> io::Result<()> {
     // itself ends the loop.
     match catch_cancelled(accept(&listener, &stopping)).await {
         Ok(failed) => return failed,
-        Err(_interrupted) => eprintln!("stopping, within {} s", GRACE.as_secs()),
+        // From here on connecting is refused.
+        Err(_interrupted) => drop(listener),
     }
-
-    // From here on connecting is refused.
-    drop(listener);
+    eprintln!("stopping, within {} s", GRACE.as_secs());
     stop.set(()).expect("nobody else keeps or cancels the promise");
     // What there is beside main is connections, and what they wait for.
     let this = tasca::current_task();
@@ -84,8 +83,6 @@ async fn serve(stream: TcpStream, stopping: TaskRef) {
     let connection = http1::Builder::new()
         // With a timer, hyper waits 30 s for a request's head, and then closes the connection.
         .timer(Timer::new())
-        // Requests that came together are answered together.
-        .pipeline_flush(true)
         .serve_connection(Io::new(stream), service_fn(answer));
     let mut connection = pin!(connection);
     let served = match select(connection.as_mut(), pin!(stopping.finished())).await {

@@ -125,8 +125,30 @@ pub mod time {
     pub use tasca_core::time::{Interval, Sleep, interval, sleep, sleep_until};
 }
 
+/// Sockets, and the names of hosts.
+pub mod net {
+    pub use tasca_net::{
+        Addresses, Incoming, Listener, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SplitStream,
+        TcpListener, TcpStream, ToSocketAddrs, UdpSocket, WriteHalf, lookup_host,
+    };
+    #[cfg(unix)]
+    pub use tasca_net::{UnixDatagram, UnixListener, UnixStream};
+}
+
 #[cfg(feature = "hyper")]
 pub use tasca_hyper as hyper;
+
+/// Threads for blocking calls and for computations: pools, limits, and what a job can know of itself.
+pub mod blocking {
+    pub use tasca_blocking::{
+        Acquire, CpuExecutor, DefaultExecutor, Executor, Job, JobBuilder, JobCancelled, LeftBehind, Limiter, Permit,
+        PoolStatistics, PoolsConfig, PoolsStatistics, QueueFull, Queued, ThreadPool, ThreadPoolBuilder, ToThread,
+        check_cancelled, is_cancelled, run_in_executor, spawn_blocking, statistics, to_thread,
+    };
+}
+
+pub use tasca_blocking::{run_in_executor, spawn_blocking, to_thread};
+
 
 pub use tasca_core::{
     Builder, CallHandle, CallbackId, CancelMessage, Cancelled, CatchCancelled, Context, ContextVar, EnterGuard,

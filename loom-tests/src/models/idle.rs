@@ -88,7 +88,26 @@ impl Place {
 
     /// Works, as worker `index`, until it has one item.
     fn find(&self, index: usize) -> u32 {
-        let mut searching = false;
+        self.find_from(index, false)
+    }
+
+    /// The same for a worker that has announced its sleep already.
+    fn find_from_bed(&self, index: usize) -> u32 {
+        let searching = self.rest(index, false);
+        self.find_from(index, searching)
+    }
+
+    /// Looks, and sleeps if there is nothing; gives whether it counts as searching.
+    fn rest(&self, index: usize, was_searching: bool) -> bool {
+        if self.see_work() {
+            return self.idle.turn_back(index, was_searching);
+        }
+        self.n_sleeps.fetch_add(1, Ordering::Relaxed);
+        self.beds[index].sleep();
+        self.idle.retract_park(index) == Unparked::ByOther
+    }
+
+    fn find_from(&self, index: usize, mut searching: bool) -> u32 {
         loop {
             let found = self.queue.pop().or_else(|| {
                 if self.inbox.is_empty() { None } else { self.inbox.take().pop_front() }
@@ -104,18 +123,11 @@ impl Place {
                 continue;
             }
             self.idle.announce_park(index, searching);
-            searching = false;
-            if !self.see_work() {
-                self.n_sleeps.fetch_add(1, Ordering::Relaxed);
-                self.beds[index].sleep();
-            }
-            if self.idle.retract_park(index) == Unparked::ByOther {
-                searching = true;
-            }
+            searching = self.rest(index, searching);
         }
     }
 
-    /// After all has been found, nobody counts as searching.
+    /// After all has been found and everybody is up, nobody counts as searching.
     fn finish(&self) {
         assert!(!self.idle.has_searchers(), "a searcher was counted and never left");
         assert!(!self.idle.is_hungry());
@@ -158,11 +170,12 @@ fn a_message_is_seen_or_its_receiver_is_woken() {
 fn two_producers_wake_one_sleeper_once_for_each_sleep() {
     three_threads(|| {
         let place = Place::new(1);
+        place.idle.announce_park(0, false);
         let producers = [1, 2].map(|item| {
             let place = Arc::clone(&place);
             thread::spawn(move || place.publish(item))
         });
-        assert_eq!(place.find(0) + place.find(0), 3);
+        assert_eq!(place.find_from_bed(0) + place.find(0), 3);
         for producer in producers {
             producer.join().expect("no panic");
         }
@@ -184,13 +197,19 @@ fn two_producers_wake_one_sleeper_once_for_each_sleep() {
 fn the_last_searcher_that_finds_work_wakes_another() {
     three_threads(|| {
         let place = Place::new(2);
-        let workers = [0, 1].map(|index| {
+        place.idle.announce_park(1, false);
+        assert!(place.idle.start_searching(1));
+        let searcher = thread::spawn({
             let place = Arc::clone(&place);
-            thread::spawn(move || place.find(index))
+            move || place.find_from(0, true)
+        });
+        let sleeper = thread::spawn({
+            let place = Arc::clone(&place);
+            move || place.find_from_bed(1)
         });
         place.publish(1);
         place.publish(2);
-        let found: u32 = workers.map(|worker| worker.join().expect("no panic")).iter().sum();
+        let found = searcher.join().expect("no panic") + sleeper.join().expect("no panic");
         assert_eq!(found, 3);
         place.finish();
     });
@@ -202,6 +221,7 @@ fn the_last_searcher_that_finds_work_wakes_another() {
 fn a_worker_is_claimed_once() {
     three_threads(|| {
         let place = Place::new(1);
+        place.idle.announce_park(0, false);
         let one = thread::spawn({
             let place = Arc::clone(&place);
             move || place.publish(1)
@@ -210,7 +230,7 @@ fn a_worker_is_claimed_once() {
             let place = Arc::clone(&place);
             move || place.send(0, 2)
         });
-        assert_eq!(place.find(0) + place.find(0), 3);
+        assert_eq!(place.find_from_bed(0) + place.find(0), 3);
         one.join().expect("no panic");
         other.join().expect("no panic");
         place.finish();

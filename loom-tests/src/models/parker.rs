@@ -5,7 +5,6 @@ use loom::thread;
 
 use crate::explore::two_threads;
 use crate::parker::Parker;
-use crate::primitive::current_thread;
 use crate::runners::Touched;
 
 /// An unpark before, during or after the wait ends it, and what was done before the unpark is seen. Catches
@@ -50,28 +49,6 @@ fn every_round_has_its_own_unpark() {
         parker.wait();
         touched.touch();
         gone.notify();
-        parker.wait();
-        touched.touch();
-        other.join().expect("no panic");
-    });
-}
-
-/// A permit that somebody else's unpark of the thread has left, or that user code has eaten, does no harm. Catches
-/// a wait that trusts its park.
-#[test]
-fn a_stray_permit_does_not_end_the_wait() {
-    two_threads(|| {
-        let parker = Parker::new();
-        let touched = Arc::new(Touched::new());
-        let this = current_thread();
-        let other = thread::spawn({
-            let (parker, touched) = (Arc::clone(&parker), Arc::clone(&touched));
-            move || {
-                this.unpark();
-                touched.touch();
-                parker.unpark();
-            }
-        });
         parker.wait();
         touched.touch();
         other.join().expect("no panic");

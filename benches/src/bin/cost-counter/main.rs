@@ -18,11 +18,13 @@
 //! - locked read-modify-writes, those of the lock-taking exchange included;
 //! - full fences;
 //! - system calls;
-//! - instructions in user mode, library and allocator included.
+//! - readings of the clock, which cost some 20 to 40 ns each;
+//! - instructions in user mode, library and allocator included, clock excluded.
 //!
-//! Only the worker is followed: what other threads do for it (a reactor thread, a watchdog) is not in the
-//! figures. What depends on the clock (timers that are due, a tick every so many microseconds) comes more
-//! often in a program that runs a thousand times slower, so workloads that sleep are not counted here.
+//! Only the worker is followed. The other threads of the child (a reactor thread, a watchdog) stand still
+//! meanwhile, so that none of them does its work, and a workload that needs one cannot be counted. The
+//! clock goes by instructions, so that what a program does every so many microseconds it does as often as
+//! it would at full speed. Nothing here is for workloads that sleep.
 //!
 //! A step takes some 20 µs in a virtual machine, so an operation should not be a large thing.
 //!
@@ -43,6 +45,8 @@ mod report;
 mod traced;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod tracer;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod vdso;
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 #[path = "unsupported.rs"]

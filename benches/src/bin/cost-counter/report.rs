@@ -41,6 +41,7 @@ pub(crate) struct Cost {
     locked: f64,
     fences: f64,
     syscalls: f64,
+    clock_reads: f64,
     instructions: f64,
     /// Each instruction with how often it ran, those that ran most often first.
     sites: Vec<(u64, Kind, f64)>,
@@ -48,11 +49,17 @@ pub(crate) struct Cost {
 
 impl Cost {
     /// The difference between the two stretches, which is one stretch's rounds without setting up.
-    fn new([Counts(short), Counts(long)]: &[Counts; 2], operations: u64) -> Self {
-        let mut cost = Self::default();
-        for (site, (kind, times)) in long {
-            let before = short.get(site).map_or(0, |(_, times)| *times);
-            let times = (*times as f64 - before as f64) / operations as f64;
+    fn new([short, long]: &[Counts; 2], operations: u64) -> Self {
+        let per_operation =
+            |short: u64, long: u64| (long as f64 - short as f64) / operations as f64;
+        let clock_reads = per_operation(short.clock_reads, long.clock_reads);
+        let mut cost = Self {
+            clock_reads,
+            ..Self::default()
+        };
+        for (site, (kind, times)) in &long.sites {
+            let before = short.sites.get(site).map_or(0, |(_, times)| *times);
+            let times = per_operation(before, *times);
             cost.instructions += times;
             match kind {
                 Kind::Plain | Kind::Repeated => {}
@@ -73,6 +80,7 @@ impl Cost {
             "locked" => Some(self.locked),
             "fences" => Some(self.fences),
             "syscalls" => Some(self.syscalls),
+            "clock_reads" => Some(self.clock_reads),
             "instructions" => Some(self.instructions),
             _ => None,
         }
@@ -113,8 +121,8 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<ExitCode, String
     };
     let mut exceeded = Vec::new();
     println!(
-        "{:<18} {:<6} {:>8} {:>8} {:>9} {:>13}",
-        "per operation", "", "locked", "fences", "syscalls", "instructions"
+        "{:<18} {:<6} {:>8} {:>8} {:>9} {:>12} {:>13}",
+        "per operation", "", "locked", "fences", "syscalls", "clock reads", "instructions"
     );
     for entry in &entries {
         for case in entry.cases.iter().filter(|case| options.wants_case(case)) {
@@ -203,8 +211,14 @@ impl Options {
 
 fn print(entry: &Entry, case: &Case, cost: &Cost, options: &Options) {
     println!(
-        "{:<18} {:<6} {:>8.2} {:>8.2} {:>9.3} {:>13.1}",
-        entry.name, case.runtime, cost.locked, cost.fences, cost.syscalls, cost.instructions
+        "{:<18} {:<6} {:>8.2} {:>8.2} {:>9.3} {:>12.2} {:>13.1}",
+        entry.name,
+        case.runtime,
+        cost.locked,
+        cost.fences,
+        cost.syscalls,
+        cost.clock_reads,
+        cost.instructions
     );
     if options.sites {
         print_sites(cost);

@@ -177,6 +177,20 @@ impl Idle {
         }
     }
 
+    /// Takes the announcement back because the look found work; gives whether the worker counts as searching now.
+    ///
+    /// A worker that was searching before is again: publishers may have relied on it for more than it will take.
+    pub(crate) fn turn_back(&self, worker: usize, was_searching: bool) -> bool {
+        match self.retract_park(worker) {
+            Unparked::ByOther => true,
+            Unparked::BySelf if was_searching => {
+                self.searching.fetch_add(1, Ordering::AcqRel);
+                true
+            }
+            Unparked::BySelf => false,
+        }
+    }
+
     /// Sets how many workers may be woken to search.
     pub(crate) fn set_eligible(&self, n_eligible: usize) {
         // Ordering: Relaxed; a limit of thrift.

@@ -85,6 +85,10 @@ impl<T: Source> Async<T> {
     ///
     /// Operations on it that would block may be tried at any time: the waiting functions do not rely on
     /// seeing all of them.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "cannot, by the invariant at `source`"
+    )]
     pub fn get_ref(&self) -> &T {
         // Panic: see the invariant at `source`.
         self.source.as_ref().expect("the source was taken out")
@@ -96,6 +100,10 @@ impl<T: Source> Async<T> {
     ///
     /// That of the system if it could not be told to stop reporting on the source, which is dropped
     /// then.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "cannot, by the invariant at `source`"
+    )]
     pub fn into_inner(mut self) -> io::Result<T> {
         // Panic: see the invariant at `source`.
         let source = self.source.take().expect("the source was taken out");

@@ -1,7 +1,6 @@
 //! A handle: what can be asked of a runtime from anywhere.
 
 use std::fmt;
-use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::block_on;
@@ -62,8 +61,10 @@ impl Handle {
     #[track_caller]
     #[must_use]
     pub fn current() -> Self {
-        let caller = Location::caller();
-        Self::try_current().unwrap_or_else(|| no_runtime(caller))
+        match Self::try_current() {
+            Some(handle) => handle,
+            None => no_runtime(),
+        }
     }
 
     /// Gives the runtime that this thread is in, if any.

@@ -208,19 +208,19 @@ impl<M: FnOnce() -> F, F: Future> Future for Pinned<M, F> {
 #[track_caller]
 #[inline]
 pub(super) fn with_runtime<R>(f: impl FnOnce(&Shared) -> R) -> R {
-    let caller = Location::caller();
-    current::with_shared(|shared| match shared {
-        Some(shared) => f(shared),
-        None => no_runtime(caller),
-    })
+    // Not inside the closure: that would be the place the panic points at.
+    match current::with_shared(|shared| shared.map(f)) {
+        Some(result) => result,
+        None => no_runtime(),
+    }
 }
 
 #[cold]
 #[track_caller]
-pub(super) fn no_runtime(caller: &Location<'_>) -> ! {
+pub(super) fn no_runtime() -> ! {
     panic!(
-        "there is no tasca runtime on this thread (called at {caller}): call this in a task or in \
-         Runtime::block_on, or keep a Handle and use that"
+        "there is no tasca runtime on this thread: call this in a task or in Runtime::block_on, or keep a Handle \
+         and use that"
     )
 }
 

@@ -18,6 +18,9 @@ use crate::task::{After, waker};
 /// Between two walks over the tasks that are left, at most.
 const WALK_PAUSE_MAX: Duration = Duration::from_millis(5);
 
+/// The least time that threads are given to leave.
+const JOIN_GRACE: Duration = Duration::from_millis(500);
+
 /// The threads of a runtime.
 #[derive(Debug)]
 pub(crate) struct Threads {
@@ -269,11 +272,15 @@ pub(crate) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> Left {
     // What crates above have added may still have work that was asked for, and may use the workers to end it.
     let wait_until = if inside { Some(Instant::now()) } else { deadline };
     for problem in shared.extensions.shut_down(wait_until) {
-        crate::task::Schedule::report(&**shared, problem);
+        if !inside {
+            crate::task::Schedule::report(&**shared, problem);
+        }
     }
     shared.stop();
     shared.watchdog.stop();
     if !inside {
+        // Workers that are not stuck leave at once; they need not pay for what took all the time before.
+        let deadline = deadline.map(|deadline| deadline.max(Instant::now() + JOIN_GRACE));
         left.n_threads = join_threads(shared, deadline);
     }
     for waker in shared.driver.shutdown() {

@@ -206,6 +206,10 @@ impl Watch {
         self.shared
             .idle
             .set_eligible(self.shared.n_workers + n_stuck.min(n_known - self.shared.n_workers));
+        // Liveness: what was rescued may have found nobody eligible to wake but those who are stuck.
+        if n_stuck > 0 && self.shared.has_stealable_work() {
+            self.shared.wake_one();
+        }
         if n_stuck == n_known
             && ticks_stuck_min >= TICKS_UNTIL_SPARE
             && self.shared.has_stealable_work()

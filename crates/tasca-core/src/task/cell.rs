@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use super::cancel;
 use super::context::ContextCell;
 use super::current;
-use super::error::{Problem, TaskError, Trouble, drop_quietly};
+use super::error::{Problem, TaskError, Trouble};
 use super::ext::{Ext, Waiter, WaiterKind};
 use super::handle::TaskRef;
 use super::header::{Header, Parts, TaskPtr, VTable};
@@ -144,7 +144,7 @@ impl<F: Future, N> Typed<F, N> {
             Ok(Poll::Ready(value)) => match unsafe { Self::drop_future(task) } {
                 Ok(()) => Ok(value),
                 Err(error) => {
-                    drop_quietly(value);
+                    current::drop_reported(value);
                     Err(error)
                 }
             },
@@ -204,7 +204,7 @@ impl<F: Future, N> Typed<F, N> {
 
     unsafe fn drop_output(task: TaskPtr) {
         // SAFETY: the caller's promise: the output is there and the caller's.
-        drop_quietly(unsafe { Self::output(task).read() });
+        current::drop_reported(unsafe { Self::output(task).read() });
     }
 
     unsafe fn free(task: TaskPtr) {
@@ -429,39 +429,55 @@ fn notify_listed(task: TaskPtr, before: Snapshot) {
     };
     // SAFETY: the thread that completes a task keeps its scheduler alive.
     let scheduler = unsafe { task.header().scheduler.as_ref() };
-    let mut batch: Vec<(super::DoneCallback, TaskRef)> = Vec::new();
+    let separate = scheduler.separates_callbacks() && !scheduler.permutes_steps();
+    let mut batch: Vec<super::DoneCallback> = Vec::new();
+    let mut in_order: Vec<Option<WaiterKind>> = Vec::new();
+    for Waiter { what, .. } in waiters {
+        match what {
+            // The first callback's place is the batch's: who registered later is woken later.
+            WaiterKind::Call(callback) if !separate => {
+                in_order.push(None);
+                batch.push(callback);
+            }
+            what => in_order.push(Some(what)),
+        }
+    }
     let mut slot = before.has_waiter();
-    for (index, Waiter { what, .. }) in waiters.into_iter().enumerate() {
+    for (index, what) in in_order.into_iter().enumerate() {
         if slot && index == before_slot {
             wake_slot(task);
             slot = false;
         }
         match what {
-            WaiterKind::Wake(waker) => waker::wake_quietly(task, waker),
-            WaiterKind::Call(callback)
-                if scheduler.separates_callbacks() && !scheduler.permutes_steps() =>
-            {
+            Some(WaiterKind::Wake(waker)) => waker::wake_quietly(task, waker),
+            Some(WaiterKind::Call(callback)) => {
                 let task = TaskRef::from_ptr(task);
                 scheduler.call_soon(Box::new(move || callback.run(task)));
             }
-            WaiterKind::Call(callback) => batch.push((callback, TaskRef::from_ptr(task))),
+            None => call_batch(task, scheduler, std::mem::take(&mut batch)),
         }
     }
     if slot {
         wake_slot(task);
     }
-    if !batch.is_empty() {
-        let reporter = scheduler.reporter();
-        // One step for all of them: the callbacks of one future run one after the other (rule M1).
-        scheduler.call_soon(Box::new(move || {
-            for (callback, task) in batch {
-                let ran = catch_unwind(AssertUnwindSafe(|| callback.run(task)));
-                if let Err(payload) = ran {
-                    reporter(Problem::from_panic(Trouble::CallbackPanicked, payload));
-                }
-            }
-        }));
+}
+
+/// Queues callbacks as one step: those of one future run one after the other (rule M1).
+fn call_batch(task: TaskPtr, scheduler: &dyn Schedule, batch: Vec<super::DoneCallback>) {
+    if batch.is_empty() {
+        return;
     }
+    let task = TaskRef::from_ptr(task);
+    let reporter = scheduler.reporter();
+    scheduler.call_soon(Box::new(move || {
+        for callback in batch {
+            let task = task.clone();
+            let ran = catch_unwind(AssertUnwindSafe(|| callback.run(task)));
+            if let Err(payload) = ran {
+                reporter(Problem::from_panic(Trouble::CallbackPanicked, payload));
+            }
+        }
+    }));
 }
 
 /// Queues a task with its scheduler.

@@ -4,10 +4,12 @@
 //! an inner one ends (a runtime inside a task of another).
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::context::ContextCell;
+use super::error::{Problem, Trouble, report_to_stderr};
 use super::header::{Header, TaskPtr};
 use super::schedule::{Callback, Schedule};
 use crate::primitive::thread_local_const;
@@ -202,5 +204,17 @@ pub(crate) fn call_soon(callback: Callback) {
     match keep_scheduler() {
         Some(scheduler) => scheduler.call_soon(callback),
         None => callback(),
+    }
+}
+
+/// Drops a value of a user's type; a panic of its drop goes to the exception handler of this thread's runtime.
+#[inline]
+pub(crate) fn drop_reported<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
+        let problem = Problem::from_panic(Trouble::DropPanicked, payload);
+        match keep_scheduler() {
+            Some(scheduler) => scheduler.report(problem),
+            None => report_to_stderr(&problem),
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! allocated and the waiting task is not polled for a child that decides nothing. On the
 //! deterministic runtime the call is a step of the event loop of its own, as a callback of asyncio is.
 //!
-//! The side that waits is a promise ([`forwarding_promise`]): joins, callbacks and cancel requests work for it as for any
+//! The side that waits is a promise ([`Group::promise`]): joins, callbacks and cancel requests work for it as for any
 //! task, and a request is passed on to the group instead of ending it.
 
 use std::fmt;
@@ -25,7 +25,7 @@ use super::error::{CancelMessage, TaskError};
 use super::ext::{Ext, WaiterKind};
 use super::handle::{Task, TaskRef};
 use super::header::{Header, TaskPtr};
-use super::promise::{Promise, new_promise};
+use super::promise::{Promise, cancel_passive, new_promise};
 use super::schedule::Schedule;
 use crate::primitive::{AtomicPtr, Ordering};
 
@@ -324,17 +324,38 @@ impl fmt::Debug for Forward {
     }
 }
 
-/// As [`promise`](crate::promise), for a task that stands for others: a cancel request does not end it, but
-/// goes to `target`, and the task ends when the promise is kept.
-#[track_caller]
-pub fn forwarding_promise<T: Send + 'static>(
-    target: Arc<dyn CancelForward>,
-) -> (Promise<T>, Task<T>) {
-    let ext = Ext::forwarding(Forward(target));
-    new_promise(Location::caller(), 0, Some(ext))
+impl<O: Observer + CancelForward> Group<O> {
+    /// As [`promise`](crate::promise), for a task that stands for the group: a cancel request does not end it, but
+    /// goes to the observer, and the task ends when the promise is kept.
+    #[track_caller]
+    pub fn promise<T: Send + 'static>(&self) -> (Promise<T>, Task<T>) {
+        let target: Arc<dyn CancelForward> = Arc::<Inner<O>>::clone(&self.0);
+        let ext = Ext::forwarding(Forward(target));
+        new_promise(Location::caller(), 0, Some(ext))
+    }
+}
+
+impl<O: Observer + CancelForward> CancelForward for Inner<O> {
+    fn cancel(&self, message: Option<&CancelMessage>) -> bool {
+        self.observer.cancel(message)
+    }
+}
+
+impl<T> Promise<T> {
+    /// Completes the task as cancelled, also one that stands for a group; no effect if it is done.
+    pub fn set_cancelled(self, message: Option<&str>) {
+        let message = message.map(CancelMessage::from);
+        cancel_passive(self.task_ref().ptr(), message.as_ref());
+    }
 }
 
 impl TaskError {
+    /// Makes the failure of a task that is to end cancelled.
+    #[must_use]
+    pub fn cancelled_for(task: &TaskRef, message: Option<&str>) -> Self {
+        Self::cancelled(task.ptr().task_name(), message.map(CancelMessage::from))
+    }
+
     /// Makes another of the same: who failed, how and why. A panic's payload stays with the original; the copy has
     /// its text.
     #[must_use]
@@ -382,6 +403,11 @@ where
 }
 
 impl TaskRef {
+    /// Notes that somebody takes care of a panic of this task, so that it is not reported when nobody asks for the outcome.
+    pub fn set_observed(&self) {
+        self.ptr().state().set_observed();
+    }
+
     /// Whether the task is done with an error that it was spawned to tell from a value; see
     /// [`try_spawn`](crate::try_spawn).
     #[must_use]

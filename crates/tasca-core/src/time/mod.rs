@@ -105,8 +105,8 @@ impl Sleep {
     /// Arms the timer; ready if there is nothing to wait for.
     #[track_caller]
     fn begin(&mut self, cx: &Context<'_>) -> Poll<()> {
-        current::with_shared(|shared| {
-            let shared = shared.unwrap_or_else(|| no_runtime());
+        let begun = current::with_shared(|shared| {
+            let shared = shared?;
             let deadline = match self.until {
                 Until::In(delay) => shared.clock.now().checked_add(delay),
                 Until::At(deadline) => Some(deadline),
@@ -114,16 +114,21 @@ impl Sleep {
             };
             let Some(deadline) = deadline else {
                 self.until = Until::Never;
-                return Poll::Pending;
+                return Some(Poll::Pending);
             };
             self.until = Until::At(deadline);
             let deadline_ns = shared.clock.ns_of(deadline);
             if deadline_ns <= shared.clock.now_ns() {
-                return Poll::Ready(());
+                return Some(Poll::Ready(()));
             }
             self.timer = Some(Timer::arm(shared, deadline_ns, cx.waker().clone()));
-            Poll::Pending
-        })
+            Some(Poll::Pending)
+        });
+        // Not inside the closure: that would be the place the panic points at.
+        match begun {
+            Some(begun) => begun,
+            None => no_runtime(),
+        }
     }
 }
 
@@ -139,6 +144,8 @@ fn no_runtime() -> ! {
 impl Future for Sleep {
     type Output = ();
 
+    // The caller is the line of the `await`.
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let waited = self.timer.is_some() || self.yielded || matches!(self.until, Until::Never);
         let guard = ready!(leaf::enter(cx, waited));
@@ -197,10 +204,12 @@ impl fmt::Debug for Sleep {
 #[must_use]
 pub fn interval(period: Duration) -> Interval {
     assert!(!period.is_zero(), "an interval needs a period above zero");
-    let now = current::with_shared(|shared| shared.map(|shared| shared.clock.now()));
+    let Some(now) = current::with_shared(|shared| shared.map(|shared| shared.clock.now())) else {
+        no_runtime()
+    };
     Interval {
         period,
-        next: now.unwrap_or_else(|| no_runtime()),
+        next: now,
         sleep: None,
     }
 }

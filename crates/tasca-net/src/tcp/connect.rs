@@ -17,6 +17,7 @@ use tasca_core::io::Async;
 use tasca_core::time::sleep;
 
 use super::TcpStream;
+use crate::errno;
 
 /// How long an attempt is left alone before the next one joins it.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -74,38 +75,23 @@ fn interleaved(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
 
 /// Connects without waiting in the kernel.
 async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
-    let kind = Type::STREAM;
-    #[cfg(unix)]
-    let kind = kind.nonblocking();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    #[cfg(not(unix))]
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_nonblocking(true)?;
     match socket.connect(&address.into()) {
         Ok(()) => {}
-        Err(error) if in_progress(&error) => {}
+        Err(error) if errno::in_progress(&error) => {}
         Err(error) => return Err(error),
     }
-    let stream = TcpStream::new(Async::from_nonblocking(socket.into()).assume_sole_owner());
+    let stream = TcpStream::unshared(Async::from_nonblocking(socket.into()));
     stream.writable().await?;
     match stream.take_error()? {
         None => Ok(stream),
         Some(error) => Err(error),
     }
-}
-
-#[cfg(unix)]
-fn in_progress(error: &io::Error) -> bool {
-    // An interrupted attempt goes on as well.
-    use rustix::io::Errno;
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::INPROGRESS | Errno::INTR)
-    )
-}
-
-#[cfg(not(unix))]
-fn in_progress(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
 }
 
 #[cfg(test)]

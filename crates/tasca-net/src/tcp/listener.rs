@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tasca_core::io::Async;
 
 use super::TcpStream;
-use crate::accept;
+use super::accept::accept_one;
 use crate::address::{ToSocketAddrs, resolve};
 use crate::incoming::{Incoming, sealed};
 
@@ -171,35 +171,14 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
         Some(Protocol::TCP),
     )?;
     // On Windows this option would let two processes have the same port.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
+    if cfg!(unix) {
+        socket.set_reuse_address(true)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Async::new(socket.into()).map(|io| TcpListener {
         io: io.assume_sole_owner(),
     })
-}
-
-/// Accepts into non-blocking mode, in one system call.
-#[cfg(target_os = "linux")]
-fn accept_one(listener: &net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    use rustix::net::{SocketFlags, acceptfrom_with};
-
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let (socket, peer) =
-        acceptfrom_with(listener, flags).map_err(|error| accept::retried(error.into()))?;
-    let stream = net::TcpStream::from(socket);
-    let peer = match peer.map(SocketAddr::try_from) {
-        Some(Ok(peer)) => peer,
-        _ => stream.peer_addr()?,
-    };
-    Ok((TcpStream::accepted(Async::from_nonblocking(stream)), peer))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn accept_one(listener: &net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let (stream, peer) = listener.accept().map_err(accept::retried)?;
-    Ok((TcpStream::accepted(Async::new(stream)?), peer))
 }
 
 impl sealed::Listener for TcpListener {

@@ -41,13 +41,11 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    pub(super) fn new(io: Async<net::TcpStream>) -> Self {
-        Self { io }
-    }
-
     /// A stream that nobody else has seen.
-    pub(super) fn accepted(io: Async<net::TcpStream>) -> Self {
-        Self::new(io.assume_sole_owner())
+    pub(super) fn unshared(io: Async<net::TcpStream>) -> Self {
+        Self {
+            io: io.assume_sole_owner(),
+        }
     }
 
     /// Connects to the first of the given addresses that answers.
@@ -264,7 +262,7 @@ impl TcpStream {
     ///
     /// Those of the system.
     pub fn from_std(stream: net::TcpStream) -> io::Result<Self> {
-        Async::new(stream).map(Self::new)
+        Async::new(stream).map(|io| Self { io })
     }
 
     /// Gives the stream of the standard library back. It stays in non-blocking mode.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tasca_core::io::Async;
 
 use super::UnixStream;
-use crate::accept;
+use crate::errno;
 use crate::incoming::{Incoming, sealed};
 
 /// A Unix socket that accepts connections.
@@ -115,7 +115,7 @@ impl UnixListener {
 }
 
 fn accept_one(listener: &net::UnixListener) -> io::Result<(UnixStream, SocketAddr)> {
-    let (stream, peer) = listener.accept().map_err(accept::retried)?;
+    let (stream, peer) = listener.accept().map_err(errno::retried)?;
     Ok((UnixStream::unshared(Async::new(stream)?), peer))
 }
 

@@ -65,7 +65,8 @@ impl UnixStream {
     /// There is no connection if the future is dropped.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         let address = SockAddr::unix(path)?;
-        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
         let mut pause = PAUSE_MIN;
         loop {
             match socket.connect(&address) {

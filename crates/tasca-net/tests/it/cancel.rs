@@ -113,7 +113,7 @@ fn a_writer_that_waits_for_room_can_be_cancelled() {
         });
         progressed.await.unwrap();
         assert!(writing.cancel_with("enough"));
-        let error = writing.outcome().await.map(|()| ()).unwrap_err();
+        let error = writing.outcome().await.unwrap_err();
         assert!(error.is_cancelled());
         drop(peer);
     });

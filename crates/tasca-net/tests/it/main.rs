@@ -1,10 +1,11 @@
 //! Sockets on real runtimes: what they promise, and how they fail.
+#![cfg(unix)]
 
 mod cancel;
 mod lifetime;
+mod sources;
 mod tcp;
 mod udp;
-#[cfg(unix)]
 mod unix;
 
 use std::pin::pin;

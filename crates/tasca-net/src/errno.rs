@@ -1,4 +1,4 @@
-//! What the errors of `accept` mean.
+//! What errors of `accept` and `connect` mean.
 
 use std::io;
 
@@ -26,13 +26,18 @@ pub(crate) fn may_pass(error: &io::Error) -> bool {
     matches!(error.kind(), Kind::OutOfMemory | Kind::PermissionDenied) || sys::may_pass(error)
 }
 
-/// As an operation of `Async`: errors of one connection are tried over at once.
+/// The error of accepting as an operation of `Async` gives it: what concerns one connection is tried over at once.
 pub(crate) fn retried(error: io::Error) -> io::Error {
     if concerns_one_connection(&error) {
         io::ErrorKind::Interrupted.into()
     } else {
         error
     }
+}
+
+/// Whether connecting has begun, and goes on by itself.
+pub(crate) fn in_progress(error: &io::Error) -> bool {
+    sys::in_progress(error)
 }
 
 #[cfg(unix)]
@@ -54,6 +59,14 @@ mod sys {
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
         )
     }
+
+    /// An interrupted attempt goes on as well.
+    pub(super) fn in_progress(error: &io::Error) -> bool {
+        matches!(
+            Errno::from_io_error(error),
+            Some(Errno::INPROGRESS | Errno::INTR)
+        )
+    }
 }
 
 #[cfg(not(unix))]
@@ -67,5 +80,9 @@ mod sys {
     /// `WSAEMFILE` and `WSAENOBUFS`.
     pub(super) fn may_pass(error: &io::Error) -> bool {
         matches!(error.raw_os_error(), Some(10024 | 10055))
+    }
+
+    pub(super) fn in_progress(error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::WouldBlock
     }
 }

@@ -1,0 +1,124 @@
+//! A system that has no more threads: the pool goes on with those it has. A process of its own, since limits are for all.
+#![cfg(target_os = "linux")]
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::{Arc, Barrier};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tasca_blocking::{ThreadPool, run_in_executor};
+use tasca_core::Runtime;
+
+/// Set in the process under test; says which limit it is to set.
+const ROLE: &str = "TASCA_TEST_LIMIT";
+/// Nobody: the limit on the number of threads does not hold for root.
+const NOBODY: u32 = 65534;
+
+#[test]
+fn jobs_run_on_what_threads_there_are() {
+    match std::env::var(ROLE).ok().as_deref() {
+        Some("threads") => with_limited_threads(),
+        Some("memory") => with_limited_memory(),
+        _ => {
+            in_a_process("memory", None);
+            if rustix::process::getuid().is_root() {
+                in_a_process("threads", Some(NOBODY));
+            } else {
+                in_a_process("threads", None);
+            }
+        }
+    }
+}
+
+fn in_a_process(role: &str, user: Option<u32>) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(ROLE, role).args(["--nocapture", "jobs_run_on_what_threads_there_are"]);
+    if let Some(user) = user {
+        command.uid(user);
+    }
+    match command.status() {
+        Ok(status) => assert!(status.success(), "limit of {role}: {status}"),
+        // The test's binary may lie where that user cannot go; the other limit has been tested.
+        Err(error) if user.is_some() => println!("not tested as another user: {error}"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn with_limited_threads() {
+    let rt = Runtime::builder().current_thread().build().unwrap();
+    let pool = pool_with_two_threads(&rt);
+    let old = getrlimit(Resource::Nproc);
+    setrlimit(Resource::Nproc, Rlimit { current: Some(0), maximum: old.maximum }).unwrap();
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "the limit holds");
+    goes_on_with_two_threads(&rt, &pool);
+    fails_without_any(&rt);
+    setrlimit(Resource::Nproc, old).unwrap();
+    recovers(&rt, &pool);
+}
+
+fn with_limited_memory() {
+    let rt = Runtime::builder().current_thread().build().unwrap();
+    let pool = pool_with_two_threads(&rt);
+    let old = getrlimit(Resource::As);
+    // No stack of a new thread finds a place; the heap has some room in what it has mapped already.
+    let n_pages: u64 = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
+    let now = n_pages * rustix::param::page_size() as u64;
+    setrlimit(Resource::As, Rlimit { current: Some(now + (1 << 20)), maximum: old.maximum }).unwrap();
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "the limit holds");
+    goes_on_with_two_threads(&rt, &pool);
+    fails_without_any(&rt);
+    setrlimit(Resource::As, old).unwrap();
+    recovers(&rt, &pool);
+}
+
+fn pool_with_two_threads(rt: &Runtime) -> ThreadPool {
+    let pool = ThreadPool::builder().min_threads(2).max_threads(64).grow_eagerly().build().unwrap();
+    meet(rt, &pool, 2);
+    assert_eq!(pool.statistics().n_threads, 2);
+    pool
+}
+
+/// So many jobs that wait for one another.
+fn meet(rt: &Runtime, pool: &ThreadPool, n_jobs: usize) {
+    let barrier = Arc::new(Barrier::new(n_jobs));
+    rt.block_on(async {
+        let jobs: Vec<_> = (0..n_jobs)
+            .map(|_| {
+                let barrier = Arc::clone(&barrier);
+                run_in_executor(pool, move || {
+                    barrier.wait();
+                })
+            })
+            .collect();
+        for job in jobs {
+            job.await;
+        }
+    });
+}
+
+fn goes_on_with_two_threads(rt: &Runtime, pool: &ThreadPool) {
+    rt.block_on(async {
+        let jobs: Vec<_> = (0..1000).map(|index| pool.spawn(move || index)).collect();
+        for (index, job) in jobs.into_iter().enumerate() {
+            assert_eq!(job.await, index);
+        }
+    });
+    meet(rt, pool, 2);
+    assert_eq!(pool.statistics().n_threads, 2);
+}
+
+fn fails_without_any(rt: &Runtime) {
+    let empty = ThreadPool::builder().name("empty").max_threads(4).build().unwrap();
+    rt.block_on(async {
+        let error = empty.spawn(|| ()).outcome().await.unwrap_err();
+        let text = error.panic_text().unwrap_or_default();
+        assert!(text.starts_with("thread pool 'empty' has no thread, and none can be started"), "{error}");
+    });
+    assert_eq!(empty.statistics().n_threads, 0);
+}
+
+fn recovers(rt: &Runtime, pool: &ThreadPool) {
+    // A third thread has to come, though the last attempts to start one have failed.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    meet(rt, pool, 3);
+}

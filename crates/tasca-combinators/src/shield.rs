@@ -1,0 +1,234 @@
+//! [`shield`]: waiting for work without taking it along when the waiting ends.
+
+use std::fmt;
+use std::mem;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll, ready};
+
+use tasca_core::{
+    Cancelled, Child, Group, Observation, Observed, Observer, Operand, Promise, Reraise, Task, TaskError, TaskRef,
+    promise,
+};
+
+use crate::sync::{lock, tell};
+
+/// Waits for `operand`; a cancellation of the waiting is not passed on to it.
+///
+/// The operand is a task of its own (a future is spawned at the call), so it goes on whatever becomes of the waiter.
+///
+/// # asyncio counterpart
+///
+/// `asyncio.shield()`.
+///
+/// # Panics
+///
+/// If the operand is a future, outside a runtime. The future resumes a panic of the operand.
+///
+/// # Cancel safety
+///
+/// If the waiting task is cancelled, the cancellation is raised there at once. In that case, and if the
+/// future is dropped, the operand goes on; should it panic then, the exception handler gets to know.
+///
+/// # Examples
+///
+/// ```
+/// use tasca_combinators::shield;
+/// use tasca_core::{catch_cancelled, spawn, yield_now};
+///
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// let save = spawn(async { yield_now().await; yield_now().await; "saved" }).into_shared();
+/// let shielded = save.clone();
+/// let waiter = spawn(async move { shield(shielded).await });
+/// yield_now().await;
+/// waiter.cancel();
+/// assert!(waiter.outcome().await.is_err());
+/// assert_eq!(*(&*save).await, "saved");
+/// # });
+/// ```
+#[track_caller]
+pub fn shield<O: Operand>(operand: O) -> Shield<O> {
+    let (child, claim) = operand.start();
+    Shield { state: State::Made(child, claim) }
+}
+
+/// The future of [`shield`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Shield<O: Operand> {
+    state: State<O>,
+}
+
+enum State<O: Operand> {
+    Made(O::Child, O::Claim),
+    Waiting {
+        told: Task<()>,
+        child: O::Child,
+        claim: O::Claim,
+        _observation: Option<Observation>,
+        _record: Group<Told>,
+    },
+    Raising(Reraise<O::Output>),
+    Ended,
+}
+
+/// The record of a shield that is awaited.
+struct Told(Mutex<Option<Promise<()>>>);
+
+impl Observer for Told {
+    fn child_done(&self, _: usize, _: &TaskRef) {
+        let promise = lock(&self.0).take();
+        if let Some(promise) = promise {
+            tell(promise);
+        }
+    }
+}
+
+impl<O: Operand> Shield<O> {
+    fn begin(mut child: O::Child, claim: O::Claim) -> State<O> {
+        let (promise, told) = promise();
+        let record = Group::new(1, Told(Mutex::new(Some(promise))));
+        let observation = match child.observe(0, &record) {
+            // Done within the last moment.
+            Observed::Done => {
+                record.observer().child_done(0, child.task());
+                None
+            }
+            Observed::Kept => None,
+            Observed::Listed(observation) => Some(observation),
+        };
+        State::Waiting { told, child, claim, _observation: observation, _record: record }
+    }
+
+    /// Waits for the end of the operand.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<O::Output, TaskError>> {
+        loop {
+            match mem::replace(&mut self.state, State::Ended) {
+                // Nothing is there to be shielded from (rule S3).
+                State::Made(child, claim) if child.task().is_finished() => {
+                    return Poll::Ready(O::redeem(child, claim));
+                }
+                State::Made(child, claim) => self.state = Self::begin(child, claim),
+                State::Waiting { mut told, child, claim, _observation, _record } => {
+                    if Pin::new(&mut told).poll(cx).is_pending() {
+                        self.state = State::Waiting { told, child, claim, _observation, _record };
+                        return Poll::Pending;
+                    }
+                    return Poll::Ready(O::redeem(child, claim));
+                }
+                State::Raising(_) => unreachable!("handled by the caller"),
+                State::Ended => panic!("polled after it was ready"),
+            }
+        }
+    }
+}
+
+impl<O: Operand> Unpin for Shield<O> {}
+
+impl<O: Operand> Future for Shield<O> {
+    type Output = O::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
+        if !matches!(self.state, State::Raising(_)) {
+            match ready!(self.poll_end(cx)) {
+                Ok(output) => return Poll::Ready(output),
+                // Without the message: it was meant for the operand (rule S8).
+                Err(error) if error.is_cancelled() => {
+                    self.state = State::Raising(Cancelled::new().reraise());
+                }
+                Err(error) => resume_unwind(
+                    error.into_panic().unwrap_or_else(|_| unreachable!("it was not cancelled")),
+                ),
+            }
+        }
+        match &mut self.state {
+            State::Raising(raise) => Pin::new(raise).poll(cx),
+            _ => unreachable!("set above"),
+        }
+    }
+}
+
+/// The record of a shield that is a task.
+struct TakeOver<O: Operand>(Mutex<Inner<O>>);
+
+struct Inner<O: Operand> {
+    child: Option<O::Child>,
+    promise: Option<Promise<O::Output>>,
+    observation: Option<Observation>,
+    is_early: bool,
+}
+
+impl<O> Observer for TakeOver<O>
+where
+    O: Operand<Claim = (), Output: Send + 'static> + 'static,
+{
+    fn child_done(&self, _: usize, _: &TaskRef) {
+        let (child, promise, observation) = {
+            let mut inner = lock(&self.0);
+            if inner.child.is_none() {
+                inner.is_early = true;
+                return;
+            }
+            (inner.child.take(), inner.promise.take(), inner.observation.take())
+        };
+        drop(observation);
+        let (Some(child), Some(promise)) = (child, promise) else { return };
+        if promise.is_cancelled() {
+            // Nobody waits any more: the child is dropped unseen, and a panic of it reported.
+            return;
+        }
+        match O::redeem(child, ()) {
+            // Whoever cancelled the shield meanwhile has had an answer.
+            Ok(output) => drop(promise.set(output)),
+            Err(error) if error.is_cancelled() => promise.set_cancelled(None),
+            Err(error) => drop(error.into_panic().map(|payload| promise.set_panic(payload))),
+        }
+    }
+}
+
+impl<O> Shield<O>
+where
+    O: Operand<Claim = (), Output: Send + 'static> + 'static,
+{
+    /// Makes a task of the shield, which takes over the end of the operand. Cancelling it ends it at once, and leaves the
+    /// operand alone.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// The future that `asyncio.shield()` returns.
+    ///
+    /// # Panics
+    ///
+    /// If the shield has been polled.
+    #[track_caller]
+    pub fn into_task(mut self) -> Task<O::Output> {
+        let State::Made(mut child, ()) = mem::replace(&mut self.state, State::Ended) else {
+            panic!("the shield has been polled already")
+        };
+        let (promise, task) = promise();
+        let inner = Inner { child: None, promise: Some(promise), observation: None, is_early: false };
+        let record = Group::new(1, TakeOver::<O>(Mutex::new(inner)));
+        let observed = child.observe(0, &record);
+        let is_done = matches!(observed, Observed::Done);
+        let shadow = child.task().clone();
+        let is_early = {
+            let mut inner = lock(&record.observer().0);
+            inner.child = Some(child);
+            if let Observed::Listed(observation) = observed {
+                inner.observation = Some(observation);
+            }
+            inner.is_early
+        };
+        if is_done || is_early {
+            record.observer().child_done(0, &shadow);
+        }
+        task
+    }
+}
+
+impl<O: Operand> fmt::Debug for Shield<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shield").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,339 @@
+//! [`wait`]: until some tasks are done, without taking part in how they end.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::iter;
+use std::mem;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tasca_core::{
+    CallHandle, Child, Group, Handle, Observation, Observed, Observer, Operand, Promise, Task, TaskRef, TryChild,
+    TryOperand, promise,
+};
+
+use crate::sync::{lock, tell};
+
+/// Waits until all of `operands` are done, and gives those that are done and those that are not.
+///
+/// The result tells which are which and does not depend on how they end; nothing is raised. Narrow it with
+/// [`first_completed`](Wait::first_completed), [`first_exception`](Wait::first_exception) and
+/// [`timeout`](Wait::timeout), which cancels nothing. The same task given several times counts once. Futures are spawned.
+///
+/// # asyncio counterpart
+///
+/// `asyncio.wait()`. The sets are vectors here, in the order of the arguments.
+///
+/// # Panics
+///
+/// If there are no operands, or there is a future among them outside a runtime.
+///
+/// # Cancel safety
+///
+/// Cancelled or dropped, it leaves the tasks alone: they go on, and handles that it owns are detached. Pass
+/// references to keep them.
+///
+/// # Examples
+///
+/// The first of several, the others cancelled: what `select!` is used for elsewhere.
+///
+/// ```
+/// use tasca_combinators::wait;
+/// use tasca_core::spawn;
+///
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// let quick = spawn(async { "quick" });
+/// let slow = spawn(std::future::pending());
+/// let (done, pending) = wait([quick, slow]).first_completed().await;
+/// for task in &pending {
+///     task.cancel();
+/// }
+/// assert_eq!(done.into_iter().next().unwrap().await, "quick");
+/// # });
+/// ```
+///
+/// `futures::select!` polls futures in the same task and drops the losers where they are; here they are tasks, which run
+/// in parallel, and the losers are whatever you make of them: cancelled (and then they may clean up), or left running.
+#[track_caller]
+pub fn wait<I>(operands: I) -> Wait<I::Item>
+where
+    I: IntoIterator<Item: Operand>,
+{
+    let mut seen = HashSet::new();
+    let (mut children, mut claims) = (Vec::new(), Vec::new());
+    for operand in operands {
+        let (child, claim) = operand.start();
+        if <I::Item as Operand>::Child::IS_OWNED || seen.insert(child.task().clone()) {
+            children.push(child);
+            claims.push(claim);
+        }
+    }
+    assert!(!children.is_empty(), "wait needs at least one task");
+    Wait { children, claims, until: Until::All, timeout: None, waiting: None }
+}
+
+/// What ends the waiting before all are done.
+enum Until<O: Operand> {
+    All,
+    First,
+    Exception {
+        /// Whether a child that is done failed; `None` if only the waiter can tell.
+        is_failure: fn(&O::Child) -> Option<bool>,
+        claimed: fn(&O::Claim) -> bool,
+    },
+}
+
+/// The future of [`wait`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Wait<O: Operand> {
+    /// Here until they are observed, then in the record.
+    children: Vec<O::Child>,
+    claims: Vec<O::Claim>,
+    until: Until<O>,
+    timeout: Option<Duration>,
+    waiting: Option<Waiting<O::Child>>,
+}
+
+struct Waiting<C: Child> {
+    told: Task<()>,
+    record: Group<Record<C>>,
+    _observations: Vec<Observation>,
+}
+
+/// The record that the tasks of one wait share.
+struct Record<C> {
+    n_left: AtomicUsize,
+    /// Every end wakes the waiter.
+    first: bool,
+    /// The end of a child that is a failure, or may be one, does.
+    is_failure: Option<fn(&C) -> Option<bool>>,
+    state: Mutex<State<C>>,
+}
+
+struct State<C> {
+    /// Empty while they are being registered.
+    children: Vec<C>,
+    promise: Option<Promise<()>>,
+    timer: Option<CallHandle>,
+    is_timed_out: bool,
+}
+
+impl<C: Child> Record<C> {
+    /// Whether the end of a child is a failure (rule W6), or only the waiter can tell.
+    fn may_be_failure(&self, index: usize, child: &TaskRef) -> bool {
+        let Some(is_failure) = self.is_failure else { return false };
+        if child.is_cancelled() || child.is_panicked() {
+            return child.is_panicked();
+        }
+        lock(&self.state).children.get(index).and_then(is_failure).unwrap_or(true)
+    }
+
+    /// Wakes the waiter.
+    fn tell(&self, is_timed_out: bool) {
+        let (promise, timer) = {
+            let mut state = lock(&self.state);
+            state.is_timed_out |= is_timed_out;
+            (state.promise.take(), state.timer.take())
+        };
+        if let Some(timer) = timer
+            && !is_timed_out
+        {
+            timer.cancel();
+        }
+        if let Some(promise) = promise {
+            tell(promise);
+        }
+    }
+}
+
+impl<C: Child> Observer for Record<C> {
+    fn child_done(&self, index: usize, child: &TaskRef) {
+        // Ordering: AcqRel: the last one sees what the others did before.
+        let is_last = self.n_left.fetch_sub(1, Ordering::AcqRel) == 1;
+        if is_last || self.first || self.may_be_failure(index, child) {
+            self.tell(false);
+        }
+    }
+}
+
+impl<O: Operand> Wait<O> {
+    /// Waits until one of them is done, in whatever way.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `return_when=FIRST_COMPLETED`.
+    pub fn first_completed(mut self) -> Self {
+        self.until = Until::First;
+        self
+    }
+
+    /// Waits until one of them has failed: given an `Err`, or panicked. One that was cancelled has not failed. If
+    /// none fails, this waits for all.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `return_when=FIRST_EXCEPTION`.
+    pub fn first_exception(mut self) -> Self
+    where
+        O: TryOperand,
+    {
+        self.until = Until::Exception { is_failure: TryChild::is_err, claimed: O::is_err };
+        self
+    }
+
+    /// Waits no longer than `timeout`, then gives what is done by then. A timeout of zero still gives what is ready a turn.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `timeout=`.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled outside a runtime.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Observes the tasks.
+    #[track_caller]
+    fn begin(&mut self) -> Waiting<O::Child> {
+        let (promise, told) = promise();
+        let mut children = mem::take(&mut self.children);
+        let is_failure = match self.until {
+            Until::Exception { is_failure, .. } => Some(is_failure),
+            Until::All | Until::First => None,
+        };
+        let group = Group::new(
+            children.len(),
+            Record {
+                n_left: AtomicUsize::new(children.len()),
+                first: matches!(self.until, Until::First),
+                is_failure,
+                state: Mutex::new(State {
+                    children: Vec::new(),
+                    promise: Some(promise),
+                    timer: None,
+                    is_timed_out: false,
+                }),
+            },
+        );
+        if let Some(timeout) = self.timeout {
+            let record = group.clone();
+            let timer = Handle::current().call_later(timeout, move || record.observer().tell(true));
+            lock(&group.observer().state).timer = Some(timer);
+        }
+        let mut observations = Vec::new();
+        let mut done = Vec::new();
+        for (index, child) in children.iter_mut().enumerate() {
+            match child.observe(index, &group) {
+                // Those that are done are told of as well: a wait always suspends (rule W8).
+                Observed::Done => done.push(index),
+                Observed::Kept => {}
+                Observed::Listed(observation) => observations.push(observation),
+            }
+        }
+        let done: Vec<_> = done.into_iter().map(|index| (index, children[index].task().clone())).collect();
+        lock(&group.observer().state).children = children;
+        for (index, child) in done {
+            group.tell(index, &child);
+        }
+        Waiting { told, record: group, _observations: observations }
+    }
+
+    /// Whether the waiting is over, now that the waiter was woken.
+    fn is_over(&self, record: &Record<O::Child>) -> bool {
+        let Until::Exception { is_failure, claimed } = &self.until else {
+            // Nobody else wakes the waiter.
+            return true;
+        };
+        let state = lock(&record.state);
+        let mut all_done = true;
+        let failed = iter::zip(&state.children, &self.claims).any(|(child, claim)| {
+            let task = child.task();
+            all_done &= task.is_finished();
+            task.is_finished()
+                && !task.is_cancelled()
+                && (task.is_panicked() || is_failure(child).unwrap_or_else(|| claimed(claim)))
+        });
+        failed || all_done
+    }
+
+    fn give_back(&mut self) -> (Vec<O::Handle>, Vec<O::Handle>) {
+        let Waiting { record, .. } = self.waiting.take().expect("it has waited");
+        let children = mem::take(&mut lock(&record.observer().state).children);
+        let (mut done, mut pending) = (Vec::new(), Vec::new());
+        for (mut child, claim) in iter::zip(children, mem::take(&mut self.claims)) {
+            if child.task().is_finished() {
+                done.push(O::give_back(child, claim));
+            } else {
+                child.forget(&record);
+                pending.push(O::give_back(child, claim));
+            }
+        }
+        (done, pending)
+    }
+
+    /// The end that woke the waiter was none that ends the waiting: goes on.
+    fn wait_on(&mut self) {
+        let (promise, told) = promise();
+        let waiting = self.waiting.as_mut().expect("it was woken");
+        waiting.told = told;
+        let record = waiting.record.clone();
+        lock(&record.observer().state).promise = Some(promise);
+        // Liveness: what ended before the new promise was in place is seen here, what ends later keeps it.
+        if self.is_over(record.observer()) {
+            record.observer().tell(false);
+        }
+    }
+}
+
+impl<O: Operand> Unpin for Wait<O> {}
+
+impl<O: Operand> Future for Wait<O> {
+    /// Those that are done, and those that are not.
+    type Output = (Vec<O::Handle>, Vec<O::Handle>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            if self.waiting.is_none() {
+                assert!(!self.children.is_empty(), "polled after it was ready");
+                self.waiting = Some(self.begin());
+            }
+            let waiting = self.waiting.as_mut().expect("begun above");
+            ready!(Pin::new(&mut waiting.told).poll(cx));
+            let record = waiting.record.clone();
+            let is_timed_out = lock(&record.observer().state).is_timed_out;
+            if is_timed_out || self.is_over(record.observer()) {
+                // The sets are made now, not when the waiter was woken (rule W7).
+                return Poll::Ready(self.give_back());
+            }
+            self.wait_on();
+        }
+    }
+}
+
+impl<O: Operand> Drop for Wait<O> {
+    fn drop(&mut self) {
+        let Some(Waiting { told, record, .. }) = self.waiting.take() else { return };
+        drop(told);
+        let (promise, timer, children) = {
+            let mut state = lock(&record.observer().state);
+            (state.promise.take(), state.timer.take(), mem::take(&mut state.children))
+        };
+        if let Some(timer) = timer {
+            timer.cancel();
+        }
+        drop((promise, children));
+    }
+}
+
+impl<O: Operand> fmt::Debug for Wait<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").field("n_tasks", &self.claims.len()).finish_non_exhaustive()
+    }
+}

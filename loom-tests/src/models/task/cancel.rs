@@ -1,0 +1,277 @@
+//! Cancel requests against polls, the end, and what the task waits for.
+
+use std::future::pending;
+
+use loom::thread;
+
+use crate::explore::{three_threads, two_threads};
+use crate::runners::{Flag, Runners, Touched, panic_quietly, waker_of};
+use crate::task::error::TaskError;
+use crate::task::handle::Task;
+
+/// The end of a task that is done.
+fn end_of<T>(task: &Task<T>) -> Result<&T, &TaskError> {
+    assert!(task.is_finished());
+    task.result().map_err(|error| match error {
+        crate::task::error::ResultError::Failed(error) => error,
+        other => panic!("{other}"),
+    })
+}
+
+/// A request against the poll that suspends: the future is dropped once, on one side, and the task ends cancelled. Catches a
+/// request that is not noted on a running task, an end of a poll that does not settle it, and a holder who is not alone.
+#[test]
+fn a_request_during_a_poll_arrives() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let task = runners.spawn(pending::<()>());
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        assert!(task.cancel());
+        runners.run();
+        runner.join().expect("no panic");
+        assert!(end_of(&task).is_err_and(TaskError::is_cancelled));
+    });
+}
+
+/// A request against the poll that completes: if it was accepted the task ends cancelled (rule C7), if refused with its
+/// value; never both, never neither. Catches a completion that overtakes a request.
+#[test]
+fn a_request_is_refused_or_ends_the_task() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let task = runners.spawn(async { Touched::new() });
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        let accepted = task.cancel_with("stop");
+        runners.run();
+        runner.join().expect("no panic");
+        match end_of(&task) {
+            Ok(value) => {
+                assert!(!accepted, "a request was lost");
+                value.touch();
+            }
+            Err(error) => {
+                assert!(accepted && error.is_cancelled());
+                assert_eq!(error.cancel_message(), Some("stop"));
+            }
+        }
+    });
+}
+
+/// A request to a task that waits for another, against the end of that other: the request is passed on, or
+/// arrives at the waiter; the handle of the other is not used after it has gone. Catches a note that is read by
+/// someone who is not the holder, and a refusal that is not delivered at the waiter.
+#[test]
+fn a_request_that_is_passed_on_meets_the_end_of_the_awaited() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let flag = Flag::new();
+        let inner = runners.spawn(flag.wait());
+        let inner_waker = waker_of(&inner);
+        let outer = runners.spawn(inner);
+        runners.run_queued();
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || {
+                flag.set();
+                inner_waker.wake();
+                runners.run();
+            }
+        });
+        let accepted = outer.cancel();
+        runners.run();
+        runner.join().expect("no panic");
+        assert_eq!(end_of(&outer).is_err_and(TaskError::is_cancelled), accepted);
+    });
+}
+
+/// The same by reference, where the awaited task is done or detached while the request is on its way. Catches the same on
+/// the list of waiters.
+#[test]
+fn a_request_that_is_passed_on_by_reference() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let flag = Flag::new();
+        let inner = runners.spawn(flag.wait());
+        let inner_waker = waker_of(&inner);
+        let outer = runners.spawn(async move {
+            (&inner).await;
+        });
+        runners.run_queued();
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || {
+                flag.set();
+                inner_waker.wake();
+                runners.run();
+            }
+        });
+        let accepted = outer.cancel();
+        runners.run();
+        runner.join().expect("no panic");
+        assert_eq!(end_of(&outer).is_err_and(TaskError::is_cancelled), accepted);
+    });
+}
+
+/// A waker of a task that somebody holds in order to cancel what it waits for: the wake is not lost. Catches a canceller
+/// that lets go without looking at what came in meanwhile.
+#[test]
+fn a_wake_while_the_task_is_held_by_a_canceller() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let (flag, stubborn) = (Flag::new(), Flag::new());
+        let (ignored, outside) = (stubborn.wait(), flag.wait());
+        // Takes the request and goes on.
+        let inner = runners.spawn(async move {
+            swallow(ignored).await;
+        });
+        let inner_waker = waker_of(&inner);
+        let outer = runners.spawn(async move {
+            let mut inner = std::pin::pin!(inner.outcome());
+            let mut outside = std::pin::pin!(outside);
+            std::future::poll_fn(|cx| {
+                if outside.as_mut().poll(cx).is_ready() {
+                    return std::task::Poll::Ready(());
+                }
+                inner.as_mut().poll(cx).map(|_| ())
+            })
+            .await;
+        });
+        let outer_waker = waker_of(&outer);
+        runners.run_queued();
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || {
+                flag.set();
+                outer_waker.wake();
+                runners.run_queued();
+            }
+        });
+        let accepted = outer.cancel();
+        runners.run_queued();
+        runner.join().expect("no panic");
+        runners.run_queued();
+        assert!(outer.is_finished(), "a wake or a request was lost");
+        if !accepted {
+            assert!(end_of(&outer).is_ok());
+        }
+        stubborn.set();
+        inner_waker.wake();
+        runners.run();
+    });
+}
+
+/// Never lets a request through: for the model above.
+async fn swallow(until: impl Future<Output = ()>) {
+    let mut until = std::pin::pin!(until);
+    std::future::poll_fn(|cx| {
+        let task = crate::task::current::with(crate::task::current::Current::task);
+        if let Some(task) = task {
+            // What a scope does with a request that it takes.
+            drop(crate::task::cancel::take_delivery(task));
+        }
+        until.as_mut().poll(cx)
+    })
+    .await;
+}
+
+/// Two requests at once are counted twice and delivered once. Catches a count outside the lock.
+#[test]
+fn two_requests_are_counted_twice_and_arrive_once() {
+    three_threads(|| {
+        let runners = Runners::new();
+        let task = runners.spawn(pending::<()>());
+        runners.run_queued();
+        let canceller = thread::spawn({
+            let task = task.task_ref();
+            move || task.cancel()
+        });
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        let accepted = usize::from(task.cancel()) + usize::from(canceller.join().expect("no panic"));
+        runners.run();
+        runner.join().expect("no panic");
+        assert!(accepted > 0);
+        assert_eq!(task.cancelling(), accepted);
+        assert!(end_of(&task).is_err_and(TaskError::is_cancelled));
+    });
+}
+
+/// A request before the first poll: the body never runs, whoever comes first to the queue. Catches a first poll that does
+/// not look.
+#[test]
+fn a_request_before_the_first_poll_drops_the_future_unpolled() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let task = runners.spawn(async {
+            unreachable!("cancelled before it began");
+        });
+        assert!(task.cancel());
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        runners.run();
+        runner.join().expect("no panic");
+        let task: Task<()> = task;
+        assert!(end_of(&task).is_err_and(TaskError::is_cancelled));
+    });
+}
+
+/// A panic in a poll against a wake and a request: the task ends as panicked or, if the request stood before its first
+/// poll, cancelled; its future is dropped once; nobody else hears of it. Catches a completion that leaves flags behind.
+#[test]
+fn a_panic_meets_a_wake_and_a_request() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let task = runners.spawn(async {
+            panic_quietly();
+        });
+        let waker = waker_of(&task);
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        waker.wake();
+        let accepted = task.cancel();
+        runners.run();
+        runner.join().expect("no panic");
+        let task: Task<()> = task;
+        let error = end_of(&task).expect_err("it has no value");
+        assert!(error.is_panic() || (accepted && error.is_cancelled()));
+        drop(task);
+        assert_eq!(runners.reports(), [], "it was seen");
+    });
+}
+
+/// A request that is taken back against the poll that would deliver it: it arrives or it does not, and the count is right.
+/// Catches a request that is forgotten in one place and kept in the other.
+#[test]
+fn a_request_that_is_taken_back() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let flag = Flag::new();
+        let task = runners.spawn(flag.wait());
+        let waker = waker_of(&task);
+        runners.run_queued();
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run_queued()
+        });
+        assert!(task.cancel());
+        assert_eq!(task.uncancel(), 0);
+        flag.set();
+        waker.wake();
+        runners.run();
+        runner.join().expect("no panic");
+        assert!(task.is_finished());
+        assert_eq!(task.cancelling(), 0);
+    });
+}

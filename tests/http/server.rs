@@ -1,0 +1,158 @@
+//! The example server as a process of its own, which does not outlive the test.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use tasca_tests::HANG;
+
+/// The server of `crates/tasca/examples/http_server.rs`.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_http-server");
+
+/// A running server. Killed when it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    output: Lines,
+    errors: Lines,
+}
+
+impl Server {
+    /// Starts one on a port of its own, and waits until it listens.
+    pub(crate) fn start() -> Self {
+        // Servers have as many descriptors as this process.
+        raise_descriptor_limit();
+        Self::start_as(&mut Command::new(PROGRAM))
+    }
+
+    /// Starts one that may have so many descriptors.
+    pub(crate) fn start_with_descriptors(n_max: usize) -> Self {
+        let script = format!("ulimit -n {n_max} && exec \"$0\" \"$@\"");
+        Self::start_as(Command::new("sh").args(["-c", &script, PROGRAM]))
+    }
+
+    fn start_as(command: &mut Command) -> Self {
+        let mut child = command
+            .arg("127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let output = Lines::of(child.stdout.take().expect("stdout is piped"));
+        let errors = Lines::of(child.stderr.take().expect("stderr is piped"));
+        let mut server = Self {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            output,
+            errors,
+        };
+        let line = server.output.wait_for("listening on http://");
+        let address = line.rsplit('/').next().expect("a part is left");
+        server.address = address.parse().expect("the server prints its address");
+        server
+    }
+
+    /// The address of a page.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// As Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).expect("the server runs");
+    }
+
+    /// Waits until the server says this on its standard error.
+    pub(crate) fn wait_for_report(&mut self, text: &str) {
+        self.errors.wait_for(text);
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait_for_end(mut self) -> ExitStatus {
+        self.output.wait_for_end();
+        self.child.wait().expect("the server can be waited for")
+    }
+
+    /// Waits until it has no more sockets than a server without clients: the listener, and the pair through which the
+    /// runtime hears of interrupts.
+    pub(crate) fn wait_until_no_client_is_left(&self) {
+        self.wait_for_sockets(3);
+    }
+
+    /// Waits until it has so many sockets.
+    pub(crate) fn wait_for_sockets(&self, n_wanted: usize) {
+        let began = std::time::Instant::now();
+        loop {
+            let n_sockets = self.n_sockets();
+            if n_sockets == n_wanted {
+                return;
+            }
+            assert!(began.elapsed() < HANG, "{n_sockets} sockets instead of {n_wanted}");
+            // Nobody tells when another process closes something.
+            thread::yield_now();
+        }
+    }
+
+    fn n_sockets(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server runs");
+        let targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended, which is as good.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What a child prints, read by a thread so that waiting for it can end.
+struct Lines(Receiver<String>);
+
+impl Lines {
+    fn of(source: impl Read + Send + 'static) -> Self {
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(source).lines() {
+                // Reading goes on when nobody listens any more: the child must not be kept from printing.
+                drop(sender.send(line.expect("the child prints text")));
+            }
+        });
+        Self(lines)
+    }
+
+    fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            match self.0.recv_timeout(HANG) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("the server never said '{text}': {error}"),
+            }
+        }
+    }
+
+    fn wait_for_end(&mut self) {
+        while match self.0.recv_timeout(HANG) {
+            Ok(_) => true,
+            Err(RecvTimeoutError::Disconnected) => false,
+            Err(RecvTimeoutError::Timeout) => panic!("the server does not end"),
+        } {}
+    }
+}
+
+/// Lets this process, and those that it starts, have as many descriptors as it may.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("the soft limit can be raised to the hard one");
+}
