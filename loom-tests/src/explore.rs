@@ -22,6 +22,13 @@ pub(crate) fn two_threads(model: impl Fn() + Send + Sync + 'static) {
     explore(builder, model);
 }
 
+/// Explores the executions of a model with two threads that have a few preemptions: for models with so many steps
+/// that all executions are millions.
+#[track_caller]
+pub(crate) fn two_busy_threads(model: impl Fn() + Send + Sync + 'static) {
+    three_threads(model);
+}
+
 /// Explores the executions of a model with three threads that have a few preemptions.
 #[track_caller]
 pub(crate) fn three_threads(model: impl Fn() + Send + Sync + 'static) {
@@ -49,8 +56,13 @@ fn explore(mut builder: Builder, model: impl Fn() + Send + Sync + 'static) {
         "model {name}: bound {bound}, {n_executions} executions, {:.2} s\n",
         begun.elapsed().as_secs_f64()
     );
-    io::stderr().write_all(line.as_bytes()).expect("stderr is open");
-    assert!(n_executions >= EXECUTIONS_MIN, "{name} explores next to nothing");
+    io::stderr()
+        .write_all(line.as_bytes())
+        .expect("stderr is open");
+    assert!(
+        n_executions >= EXECUTIONS_MIN,
+        "{name} explores next to nothing"
+    );
 }
 
 /// `room::model`, out of the type of a closure inside it.

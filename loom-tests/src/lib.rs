@@ -28,7 +28,10 @@ mod gate;
 #[expect(dead_code, reason = "some questions are asked by the scheduler only")]
 mod idle;
 #[path = "../../crates/tasca-core/src/scheduler/parker.rs"]
-#[expect(dead_code, reason = "the register of blocked threads is a vector behind a lock")]
+#[expect(
+    dead_code,
+    reason = "the register of blocked threads is a vector behind a lock"
+)]
 mod parker;
 mod queue;
 #[path = "../../crates/tasca-core/src/slots/mod.rs"]

@@ -21,7 +21,10 @@ pub(crate) struct Reachable<T> {
 
 impl<T> Reachable<T> {
     pub(crate) fn new() -> Self {
-        Self { items: Hidden::new(VecDeque::new()), len: AtomicUsize::new(0) }
+        Self {
+            items: Hidden::new(VecDeque::new()),
+            len: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn push(&self, item: T) {
@@ -34,9 +37,15 @@ impl<T> Reachable<T> {
         if current == 0 {
             return None;
         }
-        let took = self.len.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
+        let took = self
+            .len
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
         took.ok().map(|_| {
-            self.items.lock().expect("never poisoned").pop_front().expect("as many items as counted")
+            self.items
+                .lock()
+                .expect("never poisoned")
+                .pop_front()
+                .expect("as many items as counted")
         })
     }
 

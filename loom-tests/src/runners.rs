@@ -64,7 +64,12 @@ impl Runners {
             ext: None,
         };
         let alive = Alive(self.me.upgrade().expect("in use"));
-        let body = Watched { future, touched: Touched::new(), ended: false, _alive: alive };
+        let body = Watched {
+            future,
+            touched: Touched::new(),
+            ended: false,
+            _alive: alive,
+        };
         // SAFETY: models keep the runners until their threads have been joined, and what they spawn
         // is used by one thread at a time (loom would say).
         let task = unsafe { cell::new(body, birth) };
@@ -131,7 +136,9 @@ impl Schedule for Runners {
     fn schedule(&self, runnable: Runnable) {
         let mut work = self.work.lock();
         assert!(
-            work.runnables.iter().all(|queued| queued.task() != runnable.task()),
+            work.runnables
+                .iter()
+                .all(|queued| queued.task() != runnable.task()),
             "a task is queued twice"
         );
         work.runnables.push_back(runnable);
@@ -159,7 +166,10 @@ impl Schedule for Runners {
     fn reporter(&self) -> Reporter {
         let reports = StdArc::clone(&self.reports);
         StdArc::new(move |problem| {
-            reports.lock().expect("never poisoned").push(problem.trouble());
+            reports
+                .lock()
+                .expect("never poisoned")
+                .push(problem.trouble());
         })
     }
 }
@@ -182,7 +192,10 @@ pub(crate) struct Touched {
 
 impl Touched {
     pub(crate) fn new() -> Self {
-        Self { cell: UnsafeCell::new(()), _tracked: Track::new(()) }
+        Self {
+            cell: UnsafeCell::new(()),
+            _tracked: Track::new(()),
+        }
     }
 
     pub(crate) fn touch(&self) {
@@ -239,7 +252,13 @@ impl Flag {
     /// Waits until the flag is set. Whoever sets it has to wake the task as well.
     pub(crate) fn wait(&self) -> impl Future<Output = ()> + use<> {
         let flag = self.clone();
-        std::future::poll_fn(move |_| if flag.is_set() { Poll::Ready(()) } else { Poll::Pending })
+        std::future::poll_fn(move |_| {
+            if flag.is_set() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
     }
 }
 
@@ -284,4 +303,3 @@ pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Pol
 pub(crate) fn panic_quietly() -> ! {
     std::panic::resume_unwind(Box::new("on purpose"))
 }
-

@@ -5,6 +5,7 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use loom::alloc::Track;
@@ -21,8 +22,8 @@ pub(crate) use class::{CELL_ALIGN, Class};
 struct Memory {
     start: NonNull<u8>,
     class: Class,
-    /// While the cell is in use.
-    used: Option<Track<()>>,
+    /// While the cell is in use. By hand, since a model that fails leaves cells behind.
+    used: Option<ManuallyDrop<Track<()>>>,
 }
 
 // loom runs the threads of a model one at a time on a single thread of the system, so this is the
@@ -35,8 +36,6 @@ std::thread_local! {
 pub(crate) fn begin_execution() {
     CELLS.with_borrow_mut(|cells| {
         for memory in cells.drain(..) {
-            #[expect(clippy::mem_forget, reason = "what it tracked was of another execution")]
-            std::mem::forget(memory.used);
             // SAFETY: allocated below with this layout, and no execution is under way.
             unsafe { dealloc(memory.start.as_ptr(), layout(memory.class)) };
         }
@@ -44,28 +43,35 @@ pub(crate) fn begin_execution() {
 }
 
 fn layout(class: Class) -> Layout {
-    let align = if class.is_large() { class::LARGE_ALIGN } else { 64 };
+    let align = if class.is_large() {
+        class::LARGE_ALIGN
+    } else {
+        64
+    };
     Layout::from_size_align(SIZES[class.index()], align).expect("a valid layout")
 }
 
 /// Gives memory for one cell.
 pub(crate) fn allocate(class: Class) -> NonNull<u8> {
-    let used = Some(Track::new(()));
     let free = CELLS.with_borrow_mut(|cells| {
-        let memory =
-            cells.iter_mut().rev().find(|memory| memory.used.is_none() && memory.class == class)?;
-        memory.used = Some(Track::new(()));
+        let memory = cells
+            .iter_mut()
+            .rev()
+            .find(|memory| memory.used.is_none() && memory.class == class)?;
+        memory.used = Some(ManuallyDrop::new(Track::new(())));
         Some(memory.start)
     });
     if let Some(start) = free {
-        drop(used);
         return start;
     }
     // SAFETY: the layout has a size.
     let start = NonNull::new(unsafe { alloc(layout(class)) }).expect("memory for a cell");
     // SAFETY: the memory is fresh, and large and aligned enough for the state word that it begins with.
     unsafe { start.cast().write(AtomicU64::new(0)) };
-    CELLS.with_borrow_mut(|cells| cells.push(Memory { start, class, used }));
+    CELLS.with_borrow_mut(|cells| {
+        let used = Some(ManuallyDrop::new(Track::new(())));
+        cells.push(Memory { start, class, used });
+    });
     start
 }
 
@@ -83,7 +89,9 @@ pub(crate) unsafe fn free(cell: NonNull<u8>, _: Class) {
         let memory = cells.iter_mut().find(|memory| memory.start == cell);
         memory.expect("a cell that was given out").used.take()
     });
-    drop(used.expect("a cell is freed once"));
+    drop(ManuallyDrop::into_inner(
+        used.expect("a cell is freed once"),
+    ));
 }
 
 /// Calls `visit` with the state word of every cell there is, free ones included.

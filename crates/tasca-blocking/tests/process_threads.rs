@@ -117,8 +117,27 @@ fn fails_without_any(rt: &Runtime) {
     assert_eq!(empty.statistics().n_threads, 0);
 }
 
+/// With both threads held up, a job finds a third one once the system has threads again.
 fn recovers(rt: &Runtime, pool: &ThreadPool) {
-    // A third thread has to come, though the last attempts to start one have failed.
-    std::thread::sleep(std::time::Duration::from_millis(20));
-    meet(rt, pool, 3);
+    let go = Arc::new(Barrier::new(3));
+    rt.block_on(async {
+        let held: Vec<_> = (0..2)
+            .map(|_| {
+                let go = Arc::clone(&go);
+                pool.spawn(move || {
+                    go.wait();
+                })
+            })
+            .collect();
+        // Growth rests a while after a failure; any later submission brings the thread.
+        let mut jobs = Vec::new();
+        while jobs.iter().all(|job: &tasca_core::Task<()>| !job.is_finished()) {
+            jobs.push(pool.spawn(|| ()));
+            tasca_core::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        go.wait();
+        for job in held.into_iter().chain(jobs) {
+            job.await;
+        }
+    });
 }

@@ -85,6 +85,17 @@ impl Observer for Told {
     }
 }
 
+/// Waits for the end of a task, without passing a cancellation on.
+pub(crate) async fn ended(task: TaskRef) {
+    let (promise, told) = promise();
+    let record = Group::new(1, Told(Mutex::new(Some(promise))));
+    let observation = record.observe_ref(0, &task);
+    if observation.is_none() {
+        record.tell(0, &task);
+    }
+    told.await;
+}
+
 impl<O: Operand> Shield<O> {
     fn begin(mut child: O::Child, claim: O::Claim) -> State<O> {
         let (promise, told) = promise();

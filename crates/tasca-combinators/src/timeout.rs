@@ -7,11 +7,15 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tasca_core::{CallHandle, Handle, TaskRef, catch_cancelled, current_task};
+use tasca_core::{CallHandle, Handle, TaskRef, awaited_task, catch_cancelled, current_task};
 
+use crate::shield::ended;
 use crate::sync::lock;
 
 /// The time was up.
@@ -207,7 +211,14 @@ impl TimeoutScope {
     fn arm(&self) {
         let Some(deadline) = self.when() else { return };
         let shared = Arc::clone(&self.shared);
-        let timer = Handle::current().call_at(deadline, move || shared.expire(deadline));
+        let expire = move || shared.expire(deadline);
+        let handle = Handle::current();
+        let timer = if deadline <= handle.time() {
+            // Due before whatever the body leaves to be done next (rule T9).
+            handle.call_soon(expire)
+        } else {
+            handle.call_at(deadline, expire)
+        };
         let late = {
             let mut state = lock(&self.shared.state);
             // Somebody else may have changed the deadline, or the scope may be over.
@@ -394,7 +405,8 @@ pub async fn timeout_at<F: IntoFuture>(deadline: Instant, body: F) -> Result<F::
 /// Waits for `future`, which may be a task; cancels it when `limit` passes first, and waits until it has stopped.
 ///
 /// The future runs in the calling task. It is polled before the clock is looked at: one that is ready at once succeeds
-/// with a limit of zero. Without a limit this is a plain await.
+/// with a limit of zero. If it is not, and waits for a task, that is cancelled at once, and waited for; a cancellation of the
+/// caller is not passed on any more then. Without a limit this is a plain await.
 ///
 /// # asyncio counterpart
 ///
@@ -439,6 +451,30 @@ pub async fn wait_for<F: IntoFuture>(
 ) -> Result<F::Output, Elapsed> {
     match limit.into() {
         None => Ok(future.await),
+        Some(Duration::ZERO) => wait_for_no_time(future).await,
         Some(limit) => timeout(limit, future).await,
     }
+}
+
+/// With a limit of zero (rules F8, F9, F14).
+async fn wait_for_no_time<F: IntoFuture>(future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(catch_cancelled(future.into_future()));
+    let mut awaited = None;
+    let first = poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending() {
+            awaited = awaited_task();
+        }
+        Poll::Ready(polled)
+    });
+    match first.await {
+        Poll::Ready(Ok(output)) => return Ok(output),
+        // What it is has been cancelled already, by somebody else.
+        Poll::Ready(Err(cancelled)) => return cancelled.reraise().await,
+        Poll::Pending => {}
+    }
+    let Some(task) = awaited else { return Err(Elapsed(())) };
+    task.cancel();
+    ended(task).await;
+    future.await.map_err(|_| Elapsed(()))
 }

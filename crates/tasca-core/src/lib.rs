@@ -67,7 +67,7 @@ pub use task::job::{Job, JobBuilder, current_job, current_job_cancelled};
 pub use task::join::{Finished, JoinRef, Outcome};
 pub use task::leaf::{YieldNow, yield_now};
 pub use task::observe::{
-    CancelForward, Group, Observation, Observer, SharedTask,
+    CancelForward, Group, Observation, Observer, SharedTask, awaited_task,
 };
 #[doc(inline)]
 pub use task::toolkit as leaf;

@@ -16,7 +16,10 @@ struct Value {
 
 impl Value {
     fn new() -> Self {
-        Self { touched: Touched::new(), n: 0 }
+        Self {
+            touched: Touched::new(),
+            n: 0,
+        }
     }
 
     fn add(&mut self) -> usize {
@@ -45,7 +48,10 @@ fn the_owner_and_a_visitor_take_turns() {
         own(&lock, Value::add);
         own(&lock, Value::add);
         let visited = visitor.join().expect("no panic");
-        assert!(visited.is_some(), "the owner leaves, so the visitor gets in");
+        assert!(
+            visited.is_some(),
+            "the owner leaves, so the visitor gets in"
+        );
         assert_eq!(own(&lock, |value| value.n), 3);
     });
 }

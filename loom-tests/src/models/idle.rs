@@ -110,7 +110,11 @@ impl Place {
     fn find_from(&self, index: usize, mut searching: bool) -> u32 {
         loop {
             let found = self.queue.pop().or_else(|| {
-                if self.inbox.is_empty() { None } else { self.inbox.take().pop_front() }
+                if self.inbox.is_empty() {
+                    None
+                } else {
+                    self.inbox.take().pop_front()
+                }
             });
             if let Some(item) = found {
                 if searching && self.idle.stop_searching() && !self.queue.is_empty() {
@@ -129,7 +133,10 @@ impl Place {
 
     /// After all has been found and everybody is up, nobody counts as searching.
     fn finish(&self) {
-        assert!(!self.idle.has_searchers(), "a searcher was counted and never left");
+        assert!(
+            !self.idle.has_searchers(),
+            "a searcher was counted and never left"
+        );
         assert!(!self.idle.is_hungry());
     }
 }
@@ -182,7 +189,10 @@ fn two_producers_wake_one_sleeper_once_for_each_sleep() {
         let n_notified = place.beds[0].n_notified.load(Ordering::Relaxed);
         let n_sleeps = place.n_sleeps.load(Ordering::Relaxed);
         // A worker may be woken between its announcement and its sleep, once for each announcement.
-        assert!(n_notified <= n_sleeps + 2, "{n_notified} wake-ups for {n_sleeps} sleeps");
+        assert!(
+            n_notified <= n_sleeps + 2,
+            "{n_notified} wake-ups for {n_sleeps} sleeps"
+        );
         // A wake-up that came late leaves a bit that nobody has taken back.
         if place.idle.has_searchers() {
             assert_eq!(place.idle.retract_park(0), Unparked::ByOther);

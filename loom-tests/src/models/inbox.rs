@@ -29,7 +29,10 @@ fn items_keep_their_order_and_none_is_lost() {
         assert_eq!(inbox.is_empty(), !left_behind, "the flag lies");
         received.extend(inbox.take());
         for first in [0, 10] {
-            let of_one: Vec<_> = received.iter().filter(|item| **item / 10 * 10 == first).collect();
+            let of_one: Vec<_> = received
+                .iter()
+                .filter(|item| **item / 10 * 10 == first)
+                .collect();
             assert_eq!(of_one, [&first, &(first + 1)]);
         }
         assert!(inbox.is_empty());

@@ -4,6 +4,7 @@ mod biased;
 mod idle;
 mod inbox;
 mod parker;
+mod pool;
 mod readiness;
 mod shutdown;
 mod task;

@@ -10,21 +10,13 @@ use std::sync::atomic::AtomicUsize as Count;
 use std::sync::{Arc as StdArc, Mutex as Mailbox};
 use std::task::{Wake, Waker};
 
-use loom::model::Builder;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
+use crate::explore::{three_threads, two_threads};
 use crate::slots::Slots;
 use crate::timer_queue::{TimerKey, TimerQueue, TimerShard};
-
-/// Two threads need no bound; three are explored up to `n_preemptions` of them.
-fn check(n_preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
-    let mut builder = Builder::new();
-    builder.preemption_bound = n_preemptions;
-    builder.max_branches = 10_000;
-    builder.check(model);
-}
 
 /// What a waker wakes. Has a handle too many, so that it can tell a waker that was dropped twice.
 struct Token {
@@ -109,7 +101,7 @@ fn fire(queue: &mut TimerQueue, now_ns: u64) -> usize {
 /// exchange, and Relaxed in `arm` (Release) or `take_remotely` (Acquire).
 #[test]
 fn a_timer_is_fired_or_cancelled() {
-    check(None, || {
+    two_threads(|| {
         let mut queue = queue();
         let mailbox = StdArc::default();
         let canceller = cancel_from_elsewhere(queue.shard(), &mailbox);
@@ -130,7 +122,7 @@ fn a_timer_is_fired_or_cancelled() {
 /// do not compare.
 #[test]
 fn of_three_cancellations_one_succeeds() {
-    check(Some(3), || {
+    three_threads(|| {
         let mut queue = queue();
         let mailbox = StdArc::default();
         let cancellers = [(); 2].map(|()| cancel_from_elsewhere(queue.shard(), &mailbox));
@@ -151,7 +143,7 @@ fn of_three_cancellations_one_succeeds() {
 /// (Release) or `is_armed` (Acquire).
 #[test]
 fn who_learns_that_it_fired_sees_the_clock() {
-    check(None, || {
+    two_threads(|| {
         let mut queue = queue();
         let (token, waker) = Token::new();
         let key = queue.insert(7, waker);
@@ -177,7 +169,7 @@ fn who_learns_that_it_fired_sees_the_clock() {
 /// the take (Release), and a generation that does not rise.
 #[test]
 fn a_slot_is_reused_when_it_is_empty() {
-    check(None, || {
+    two_threads(|| {
         let mut queue = queue();
         let (token, waker) = Token::new();
         let stale = queue.insert(1, waker);
@@ -204,7 +196,7 @@ fn a_slot_is_reused_when_it_is_empty() {
 /// good for the next timer. Catches a sweep that frees a slot in `TAKING`.
 #[test]
 fn a_sweep_and_a_drain_leave_slots_to_whoever_is_taking() {
-    check(None, || {
+    two_threads(|| {
         let mut queue = queue();
         let (swept, drained) = (Token::new(), Token::new());
         let first = queue.insert(8, swept.1);
@@ -237,7 +229,7 @@ fn a_sweep_and_a_drain_leave_slots_to_whoever_is_taking() {
 /// is no race. Catches a replacement without an exchange, and Relaxed in `arm` (Release).
 #[test]
 fn a_replaced_waker_and_its_successor_come_out_once() {
-    check(None, || {
+    two_threads(|| {
         let mut queue = queue();
         let (old_token, old) = Token::new();
         let (new_token, new) = Token::new();
@@ -279,7 +271,7 @@ fn a_replaced_waker_and_its_successor_come_out_once() {
 /// it after a cancellation.
 #[test]
 fn a_dropped_queue_keeps_no_waker() {
-    check(None, || {
+    two_threads(|| {
         let mut queue = queue();
         let (cancelled, armed) = (Token::new(), Token::new());
         let key = queue.insert(1, cancelled.1);
@@ -310,7 +302,7 @@ fn growers_of_one_chunk_agree() {
         }
     }
     struct Shared(Slots<Element>);
-    check(None, || {
+    two_threads(|| {
         let slots = Arc::new(Shared(Slots::new()));
         let other = {
             let slots = Arc::clone(&slots);

@@ -2,10 +2,11 @@
 #![doc = include_str!("PROTOCOL.md")]
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use crate::primitive::{
-    AtomicUsize, Condvar, Duration, Instant, Mutex, MutexGuard, Ordering, spin_until, wait_for,
-    wait_until,
+// By way of `super`, so that the models can put a `primitive` of theirs beside this room.
+use super::primitive::{
+    AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, spin_until, wait_for, wait_until,
 };
 
 /// Something to be run once.
@@ -112,7 +113,10 @@ const SWEEP_MIN: usize = 1024;
 
 impl<J: Work> Crew<J> {
     pub(crate) fn new(limits: Limits) -> Self {
-        debug_assert!(1 <= limits.n_base && limits.n_base <= limits.n_max, "somebody can work");
+        debug_assert!(
+            1 <= limits.n_base && limits.n_base <= limits.n_max,
+            "somebody can work"
+        );
         Self {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
@@ -211,7 +215,8 @@ impl<J: Work> Crew<J> {
         state.watching = true;
         while state.has_backlog() {
             let n_done = state.n_done;
-            let is_over = wait_for(&self.beds[seat], &mut state, self.limits.window);
+            let is_over;
+            (state, is_over) = wait_for(&self.state, &self.beds[seat], state, self.limits.window);
             if is_over && state.has_backlog() {
                 state.judge(n_done, &self.limits);
             }
@@ -222,7 +227,12 @@ impl<J: Work> Crew<J> {
     }
 
     /// Runs jobs until there are none.
-    fn work<'a>(&'a self, mut state: Guard<'a, J>, seat: usize, carry_out: &dyn Fn(Call)) -> Guard<'a, J> {
+    fn work<'a>(
+        &'a self,
+        mut state: Guard<'a, J>,
+        seat: usize,
+        carry_out: &dyn Fn(Call),
+    ) -> Guard<'a, J> {
         state.n_working += 1;
         loop {
             while let Some(job) = state.queue.pop_front() {
@@ -274,7 +284,9 @@ impl<J: Work> Crew<J> {
                 }
                 return Some(state);
             }
-            let is_late = wait_for(&self.beds[seat], &mut state, self.limits.keep_alive);
+            let is_late;
+            (state, is_late) =
+                wait_for(&self.state, &self.beds[seat], state, self.limits.keep_alive);
             let is_idle = !state.seats[seat].called && !state.closing;
             if is_late && is_idle && state.n_threads > self.limits.n_min {
                 state.idle.retain(|idle| *idle != seat);
@@ -306,7 +318,9 @@ impl<J: Work> Crew<J> {
     pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         while state.n_threads > 0 {
-            if wait_until(&self.gone, &mut state, deadline) {
+            let is_late;
+            (state, is_late) = wait_until(&self.state, &self.gone, state, deadline);
+            if is_late {
                 return state.n_threads == 0;
             }
         }
@@ -323,7 +337,12 @@ impl<J: Work> Crew<J> {
 
     /// What the threads run at this moment.
     pub(crate) fn running(&self) -> Vec<J::Label> {
-        self.state.lock().seats.iter().filter_map(|seat| seat.running).collect()
+        self.state
+            .lock()
+            .seats
+            .iter()
+            .filter_map(|seat| seat.running)
+            .collect()
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -374,7 +393,9 @@ impl<J: Work> State<J> {
 
     /// Whether the system had no thread a moment ago, and there are others to run what is queued.
     fn start_is_pointless(&mut self) -> bool {
-        let Some(before) = self.no_start_before else { return false };
+        let Some(before) = self.no_start_before else {
+            return false;
+        };
         if self.n_threads > 0 && Instant::now() < before {
             return true;
         }
@@ -384,7 +405,11 @@ impl<J: Work> State<J> {
 
     fn take_seat(&mut self) -> usize {
         let free = self.seats.iter().position(|seat| !seat.taken);
-        let seat = Seat { taken: true, called: false, running: None };
+        let seat = Seat {
+            taken: true,
+            called: false,
+            running: None,
+        };
         match free {
             Some(index) => {
                 self.seats[index] = seat;
@@ -422,6 +447,9 @@ impl<J: Work> State<J> {
 
 impl<J: Work> std::fmt::Debug for Crew<J> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Crew").field("limits", &self.limits).field("counts", &self.counts()).finish()
+        f.debug_struct("Crew")
+            .field("limits", &self.limits)
+            .field("counts", &self.counts())
+            .finish()
     }
 }

@@ -26,22 +26,32 @@ pub(crate) fn spin_until(is_over: impl Fn() -> bool) {
     }
 }
 
-/// Waits on `condvar` at most `timeout`; `true` if that time has passed.
-pub(crate) fn wait_for<T>(condvar: &Condvar, guard: &mut MutexGuard<'_, T>, timeout: Duration) -> bool {
-    condvar.wait_for(guard, timeout).timed_out()
+/// Waits on `condvar` at most `timeout`; `true` if that time has passed. `mutex` is that of the guard.
+pub(crate) fn wait_for<'a, T>(
+    _mutex: &'a Mutex<T>,
+    condvar: &Condvar,
+    mut guard: MutexGuard<'a, T>,
+    timeout: Duration,
+) -> (MutexGuard<'a, T>, bool) {
+    let timed_out = condvar.wait_for(&mut guard, timeout).timed_out();
+    (guard, timed_out)
 }
 
-/// Waits on `condvar` at most until `deadline`; `true` if it has passed.
-pub(crate) fn wait_until<T>(
+/// Waits on `condvar` at most until `deadline`; `true` if it has passed. `mutex` is that of the guard.
+pub(crate) fn wait_until<'a, T>(
+    _mutex: &'a Mutex<T>,
     condvar: &Condvar,
-    guard: &mut MutexGuard<'_, T>,
+    mut guard: MutexGuard<'a, T>,
     deadline: Option<Instant>,
-) -> bool {
+) -> (MutexGuard<'a, T>, bool) {
     match deadline {
-        Some(deadline) => condvar.wait_until(guard, deadline).timed_out(),
+        Some(deadline) => {
+            let timed_out = condvar.wait_until(&mut guard, deadline).timed_out();
+            (guard, timed_out)
+        }
         None => {
-            condvar.wait(guard);
-            false
+            condvar.wait(&mut guard);
+            (guard, false)
         }
     }
 }

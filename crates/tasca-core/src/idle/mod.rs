@@ -77,30 +77,29 @@ impl Idle {
     /// The work has been published before. `None` if somebody is searching already, or nobody is parked.
     #[must_use = "the worker chosen has to be woken"]
     pub(crate) fn choose_to_wake(&self) -> Option<usize> {
-        'look: loop {
+        loop {
             // Ordering: the fence pairs with that in `announce_park` and in `stop_searching`: either this
             // thread sees the searcher, or the parked bit, or the other sees the work.
             fence(Ordering::SeqCst);
             if self.searching.load(Ordering::Relaxed) > 0 {
                 return None;
             }
-            let n_eligible = self.n_eligible.load(Ordering::Relaxed);
-            for (index, word) in self.parked.iter().enumerate() {
-                let mut bits = word.load(Ordering::Relaxed);
-                while bits != 0 {
-                    let worker = index * 64 + bits.trailing_zeros() as usize;
-                    if worker >= n_eligible {
-                        return None;
-                    }
-                    match self.claim(worker) {
-                        Claim::Won => return Some(worker),
-                        Claim::Outrun { relied_on: true } => continue 'look,
-                        Claim::Outrun { relied_on: false } => return None,
-                    }
-                }
+            let worker = self.first_parked()?;
+            match self.claim(worker) {
+                Claim::Won => return Some(worker),
+                Claim::Outrun { relied_on: true } => {}
+                Claim::Outrun { relied_on: false } => return None,
             }
-            return None;
         }
+    }
+
+    /// The first parked worker that may be woken to search.
+    fn first_parked(&self) -> Option<usize> {
+        let worker = self.parked.iter().enumerate().find_map(|(index, word)| {
+            let bits = word.load(Ordering::Relaxed);
+            (bits != 0).then(|| index * 64 + bits.trailing_zeros() as usize)
+        })?;
+        (worker < self.n_eligible.load(Ordering::Relaxed)).then_some(worker)
     }
 
     /// Claims one worker, to be woken for something that only it can do. `None` if it is not parked, and will see.

@@ -80,9 +80,9 @@ impl<T> Private<T> {
         let mut stay = Vec::new();
         for task in self.ring.drain(first..) {
             if is_bound(&task) {
-                stay.push(task)
+                stay.push(task);
             } else {
-                out.push(task)
+                out.push(task);
             }
         }
         self.ring.extend(stay);

@@ -173,9 +173,10 @@ impl Runtime {
         let timeout = self.shared.settings.shutdown_timeout;
         let shared = &self.shared;
         let whole = async {
+            // Before main: it may run at once, on another thread.
+            let interrupts = signal::Interrupts::listen(shared);
             let main = spawn(shared);
             let shadow = main.task_ref();
-            let interrupts = signal::Interrupts::listen(shared);
             let (outcome, interrupted) = wait_for_main(main, interrupts).await;
             let taken_back = interrupted && shadow.uncancel() == 0;
             close(shared, timeout).await;

@@ -3,9 +3,7 @@
 //! The future is the body of a task like any other, but bound to this thread: its home is a number from
 //! [`HOME_FIRST`] on, behind which the runtime finds the thread.
 
-use crate::primitive::{
-    Arc, AtomicBool, Mutex, Ordering, Thread, current_thread, park_thread,
-};
+use crate::primitive::{Arc, AtomicBool, Mutex, Ordering, Thread, current_thread, park_thread};
 
 /// Homes from here on are blocked threads, below are workers.
 pub(crate) const HOME_FIRST: usize = 0x8000;

@@ -189,9 +189,9 @@ impl Worker {
         let in_order = self.in_order || self.dispatching.get();
         self.with_core(|core| {
             if in_order {
-                core.queue.push_back(runnable)
+                core.queue.push_back(runnable);
             } else {
-                core.queue.push_woken(runnable)
+                core.queue.push_woken(runnable);
             }
         });
     }

@@ -101,6 +101,11 @@ pub(crate) fn note_waits_for_group(group: &Arc<dyn CancelTarget>) {
     });
 }
 
+/// The task in the running task's note.
+pub(crate) fn noted_task() -> Option<TaskRef> {
+    with_note(|note| note.task()).flatten()
+}
+
 /// Takes a note back. Called by a leaf that is dropped or done.
 #[inline(always)]
 pub(crate) fn forget_waits_for_task(task: TaskPtr) {

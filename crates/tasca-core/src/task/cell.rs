@@ -299,7 +299,11 @@ impl Runnable {
             return After::Again(Self(task));
         }
         // SAFETY: still the holder.
-        if unsafe { cancel::suspend(task) } { After::Again(Self(task)) } else { After::Gone }
+        if unsafe { cancel::suspend(task) } {
+            After::Again(Self(task))
+        } else {
+            After::Gone
+        }
     }
 }
 
@@ -315,7 +319,9 @@ fn context_of(task: TaskPtr) -> *const ContextCell {
 /// request was taken back during the poll: the leaves that stood back have arranged for another.
 #[cold]
 fn deliver_at_root(task: TaskPtr) -> Poll<()> {
-    let Some(message) = cancel::take_delivery(task) else { return Poll::Pending };
+    let Some(message) = cancel::take_delivery(task) else {
+        return Poll::Pending;
+    };
     let error = cancel::cancelled(task, message);
     // SAFETY: the caller is the holder, and the future is there.
     unsafe { (task.header().vtable.fail)(task, error, false) };

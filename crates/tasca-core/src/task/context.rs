@@ -146,10 +146,10 @@ impl Context {
     fn with_current<R>(f: impl FnOnce(Option<&Self>) -> R) -> R {
         let context = current::with(current::Current::context);
         if !context.is_null() {
-            // SAFETY: the pointer came from `as_ptr` of a context that is kept while it is current.
-            let context = std::mem::ManuallyDrop::new(Self {
-                cell: unsafe { Arc::from_raw(context) },
-            });
+            // SAFETY: the pointer came from `as_ptr` of a context that is kept while it is current, and the count
+            // that this would give up is not: see the next line.
+            let cell = unsafe { Arc::from_raw(context) };
+            let context = std::mem::ManuallyDrop::new(Self { cell });
             return f(Some(&context));
         }
         if current::with(|current| current.context_owner().is_some()) {

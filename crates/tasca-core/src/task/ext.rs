@@ -40,7 +40,9 @@ pub(crate) struct Shared {
 }
 
 /// A value of which only the drop matters.
-pub(crate) struct Attachment(#[expect(dead_code, reason = "see above")] pub(crate) Box<dyn std::any::Any + Send>);
+pub(crate) struct Attachment(
+    #[expect(dead_code, reason = "see above")] pub(crate) Box<dyn std::any::Any + Send>,
+);
 
 impl std::fmt::Debug for Attachment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

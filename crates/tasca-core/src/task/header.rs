@@ -149,7 +149,8 @@ impl Parts {
     /// handle's owner who has cleared WAITER, or could not set it.
     #[inline(always)]
     pub(crate) unsafe fn take_waiter(&self) -> Waker {
-        self.waiter.with_mut(|slot| {
+        // Not `with_mut`: the handle's owner may be looking at the words of the waker, see `waiter_is`.
+        self.waiter.with(|slot| {
             // SAFETY: the slot is the caller's.
             let waker = unsafe { slot.read() };
             // SAFETY: it holds a waker.

@@ -93,7 +93,11 @@ impl JobBuilder {
     /// A job that comes from the caller's line, with a default name (`Job-1`, `Job-2`, …) and an empty context.
     #[track_caller]
     pub fn new() -> Self {
-        Self { location: Location::caller(), name: None, context: None }
+        Self {
+            location: Location::caller(),
+            name: None,
+            context: None,
+        }
     }
 
     /// Sets where the job comes from.
@@ -137,8 +141,13 @@ impl JobBuilder {
         R: Send + 'static,
     {
         let scheduler = current::keep_scheduler().unwrap_or_else(|| Arc::new(Inline));
-        let Self { location, name, context } = self;
-        let ext = (name.is_some() || context.is_some()).then(|| Ext::new(context, name.map(Into::into)));
+        let Self {
+            location,
+            name,
+            context,
+        } = self;
+        let ext =
+            (name.is_some() || context.is_some()).then(|| Ext::new(context, name.map(Into::into)));
         scheduler.job_began();
         let birth = Birth {
             kind: Kind::Job,
@@ -148,13 +157,25 @@ impl JobBuilder {
             scheduler: NonNull::from(&*scheduler),
             ext,
         };
-        let passive = Passive { scheduler, marker: PhantomData };
-        let body = Body::<F, R> { passive, work: Some(work) };
+        let passive = Passive {
+            scheduler,
+            marker: PhantomData,
+        };
+        let body = Body::<F, R> {
+            passive,
+            work: Some(work),
+        };
         // SAFETY: (1) the cell's own body keeps the scheduler until the task is done. (2) The closure is `Send` and
         // `'static`, and so is the body.
         let task = unsafe { cell::new_known_as::<N, _>(body, birth) };
         // SAFETY: the cell was made for an `R`, and nobody else has its handle.
-        (Job { task, run: run::<F, R> }, unsafe { Task::from_ptr(task) })
+        (
+            Job {
+                task,
+                run: run::<F, R>,
+            },
+            unsafe { Task::from_ptr(task) },
+        )
     }
 }
 
@@ -275,7 +296,9 @@ where
     let work = body.work.take().expect("a job starts once");
     // On a loop whose callbacks are steps of their own, so is a job's end (rule B8).
     let scheduler = &body.passive.scheduler;
-    let loops = scheduler.separates_callbacks().then(|| Arc::clone(scheduler));
+    let loops = scheduler
+        .separates_callbacks()
+        .then(|| Arc::clone(scheduler));
     if !task.state().start_job() {
         // Panic: the closure's captures are user code; so is the rest of the body, but guarded.
         drop_quietly(work);
@@ -317,9 +340,15 @@ fn enter<R>(task: TaskPtr, work: impl FnOnce() -> R) -> Result<R, Box<dyn Any + 
         }
     }
     // A job without a context makes one when it sets a variable, and that one is forgotten with it.
-    let context = task.ext().and_then(Ext::context).map_or(ptr::null(), Context::as_ptr);
+    let context = task
+        .ext()
+        .and_then(Ext::context)
+        .map_or(ptr::null(), Context::as_ptr);
     let _restore = current::with(|current| {
-        let outer = Restore { job: current.replace_job(task.as_raw()), context: current.context() };
+        let outer = Restore {
+            job: current.replace_job(task.as_raw()),
+            context: current.context(),
+        };
         current.set_context(context);
         outer
     });
@@ -357,6 +386,12 @@ pub fn current_job_cancelled() -> Option<Option<CancelMessage>> {
     if !task.state().load().is_complete() {
         return None;
     }
-    let request = task.ext()?.shared.lock().request.as_ref().map(|request| request.message.clone());
+    let request = task
+        .ext()?
+        .shared
+        .lock()
+        .request
+        .as_ref()
+        .map(|request| request.message.clone());
     Some(request.flatten())
 }

@@ -20,6 +20,7 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use pin_project_lite::pin_project;
 
+use super::cancel;
 use super::current;
 use super::error::{CancelMessage, TaskError};
 use super::ext::{Ext, WaiterKind};
@@ -166,7 +167,12 @@ impl<O: Observer> Group<O> {
         // The waker has a count of its own.
         std::mem::forget(Arc::clone(&self.0));
         // SAFETY: the functions keep the contract of `RawWaker`; the data is a link with a count.
-        unsafe { Waker::from_raw(RawWaker::new(ptr::from_ref(link).cast(), &Link::<O>::VTABLE)) }
+        unsafe {
+            Waker::from_raw(RawWaker::new(
+                ptr::from_ref(link).cast(),
+                &Link::<O>::VTABLE,
+            ))
+        }
     }
 }
 
@@ -362,9 +368,11 @@ impl TaskError {
     pub fn duplicate(&self) -> Self {
         match self.panic_text() {
             Some(text) => Self::panicked(self.task().clone(), Box::new(text.to_owned()), None),
-            None if self.is_panic() => {
-                Self::panicked(self.task().clone(), Box::new("a panic without a text"), None)
-            }
+            None if self.is_panic() => Self::panicked(
+                self.task().clone(),
+                Box::new("a panic without a text"),
+                None,
+            ),
             None => Self::cancelled(self.task().clone(), self.message().cloned()),
         }
     }
@@ -400,6 +408,12 @@ where
         }
         polled
     }
+}
+
+/// Gives the task that the running task waits for, if it is one, as far as it has been polled by now.
+#[must_use]
+pub fn awaited_task() -> Option<TaskRef> {
+    cancel::noted_task()
 }
 
 impl TaskRef {

@@ -203,7 +203,10 @@ impl<T> Promise<T> {
     /// The caller gives the promise's reference of a passive cell whose body begins with a [`Passive`] for `T`, and
     /// has nothing else in it that would have to be dropped.
     pub(super) unsafe fn from_ptr(task: TaskPtr) -> Self {
-        Self { task, marker: PhantomData }
+        Self {
+            task,
+            marker: PhantomData,
+        }
     }
 }
 
@@ -239,7 +242,10 @@ pub(super) fn cancel_passive(task: TaskPtr, message: Option<&CancelMessage>) -> 
         if requested != CancelRequest::Refused {
             shared.cancelling += 1;
             // For a job: one that is about to run ends with this, one that runs can ask for it.
-            shared.request = Some(Request { message: message.cloned(), accepted: true });
+            shared.request = Some(Request {
+                message: message.cloned(),
+                accepted: true,
+            });
         }
         requested
     };

@@ -434,7 +434,7 @@ impl State {
     /// Asks a passive task for cancellation; called with the side block locked.
     pub(crate) fn request_cancel_passive(&self) -> CancelRequest {
         self.transition(|s| {
-            if s.is_complete() || (s.is_owned() && !(s.is_job() && !s.is_started())) {
+            if s.is_complete() || (s.is_owned() && (!s.is_job() || s.is_started())) {
                 // Whoever claimed it completes it.
                 (CancelRequest::Refused, None)
             } else if s.is_owned() {

@@ -6,7 +6,7 @@
 //! | [`LifoQueue`] | the youngest | `LifoQueue` |
 //! | [`PriorityQueue`] | the smallest | `PriorityQueue` |
 //!
-//! All of them are one type with another [`Store`].
+//! All of them are one type, [`QueueOf`] some [`Store`].
 //!
 //! # What is guaranteed
 //!
@@ -21,7 +21,6 @@ mod gates;
 mod store;
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use self::gates::{Get, Join, Put};
 use crate::line::{Later, Line};
@@ -30,40 +29,6 @@ use crate::wait::Wait;
 
 pub use error::{GetNowaitError, PutError, PutNowaitError, QueueShutDown, TaskDoneError};
 pub use store::{Fifo, Lifo, Smallest, Store};
-
-/// A queue that gives back the youngest item first; see [`Queue`].
-///
-/// # asyncio counterpart
-///
-/// `asyncio.LifoQueue`.
-///
-/// # Examples
-///
-/// ```
-/// let stack = tasca_sync::LifoQueue::unbounded();
-/// stack.put_nowait(1).unwrap();
-/// stack.put_nowait(2).unwrap();
-/// assert_eq!(stack.get_nowait(), Ok(2));
-/// ```
-pub type LifoQueue<T> = Queue<T, Lifo<T>>;
-
-/// A queue that gives back the smallest item first; see [`Queue`].
-///
-/// Items are compared while the queue is locked: a comparison must not use the queue.
-///
-/// # asyncio counterpart
-///
-/// `asyncio.PriorityQueue`.
-///
-/// # Examples
-///
-/// ```
-/// let agenda = tasca_sync::PriorityQueue::unbounded();
-/// agenda.put_nowait((2, "tea")).unwrap();
-/// agenda.put_nowait((1, "fire")).unwrap();
-/// assert_eq!(agenda.get_nowait(), Ok((1, "fire")));
-/// ```
-pub type PriorityQueue<T> = Queue<T, Smallest<T>>;
 
 /// A queue between any number of tasks that put items and get them.
 ///
@@ -103,9 +68,45 @@ pub type PriorityQueue<T> = Queue<T, Smallest<T>>;
 /// assert_eq!(total, 55);
 /// # });
 /// ```
-pub struct Queue<T, S = Fifo<T>> {
+pub type Queue<T> = QueueOf<Fifo<T>>;
+
+/// A queue that gives back the youngest item first; see [`Queue`].
+///
+/// # asyncio counterpart
+///
+/// `asyncio.LifoQueue`.
+///
+/// # Examples
+///
+/// ```
+/// let stack = tasca_sync::LifoQueue::unbounded();
+/// stack.put_nowait(1).unwrap();
+/// stack.put_nowait(2).unwrap();
+/// assert_eq!(stack.get_nowait(), Ok(2));
+/// ```
+pub type LifoQueue<T> = QueueOf<Lifo<T>>;
+
+/// A queue that gives back the smallest item first; see [`Queue`].
+///
+/// Items are compared while the queue is locked: a comparison must not use the queue.
+///
+/// # asyncio counterpart
+///
+/// `asyncio.PriorityQueue`.
+///
+/// # Examples
+///
+/// ```
+/// let agenda = tasca_sync::PriorityQueue::unbounded();
+/// agenda.put_nowait((2, "tea")).unwrap();
+/// agenda.put_nowait((1, "fire")).unwrap();
+/// assert_eq!(agenda.get_nowait(), Ok((1, "fire")));
+/// ```
+pub type PriorityQueue<T> = QueueOf<Smallest<T>>;
+
+/// What all queues are; see [`Queue`].
+pub struct QueueOf<S> {
     state: Mutex<State<S>>,
-    marker: PhantomData<fn(T) -> T>,
 }
 
 #[derive(Debug)]
@@ -170,50 +171,16 @@ impl<S: Store> State<S> {
     }
 }
 
-impl<T> Queue<T> {
-    /// Makes a queue that has room for `maxsize` items. As in asyncio, zero means that there is no bound.
-    #[must_use]
-    pub fn bounded(maxsize: usize) -> Self {
-        Self::with_store(maxsize)
-    }
-
+impl<S: Store> QueueOf<S> {
     /// Makes a queue that always has room.
     #[must_use]
     pub fn unbounded() -> Self {
-        Self::with_store(0)
+        Self::bounded(0)
     }
-}
 
-impl<T> LifoQueue<T> {
     /// Makes a queue that has room for `maxsize` items. As in asyncio, zero means that there is no bound.
     #[must_use]
     pub fn bounded(maxsize: usize) -> Self {
-        Self::with_store(maxsize)
-    }
-
-    /// Makes a queue that always has room.
-    #[must_use]
-    pub fn unbounded() -> Self {
-        Self::with_store(0)
-    }
-}
-
-impl<T: Ord> PriorityQueue<T> {
-    /// Makes a queue that has room for `maxsize` items. As in asyncio, zero means that there is no bound.
-    #[must_use]
-    pub fn bounded(maxsize: usize) -> Self {
-        Self::with_store(maxsize)
-    }
-
-    /// Makes a queue that always has room.
-    #[must_use]
-    pub fn unbounded() -> Self {
-        Self::with_store(0)
-    }
-}
-
-impl<T, S: Store<Item = T>> Queue<T, S> {
-    fn with_store(maxsize: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 store: S::default(),
@@ -224,7 +191,6 @@ impl<T, S: Store<Item = T>> Queue<T, S> {
                 putters: Line::new(),
                 joiners: Line::new(),
             }),
-            marker: PhantomData,
         }
     }
 
@@ -243,7 +209,7 @@ impl<T, S: Store<Item = T>> Queue<T, S> {
     /// If the future is dropped or its task cancelled, the item has not been put; it is dropped with the future. If the task had been
     /// woken for a place that is still free, the next in line gets it.
     #[inline]
-    pub async fn put(&self, item: T) -> Result<(), PutError<T>> {
+    pub async fn put(&self, item: S::Item) -> Result<(), PutError<S::Item>> {
         Wait::new(Put {
             state: &self.state,
             item: Some(item),
@@ -261,7 +227,7 @@ impl<T, S: Store<Item = T>> Queue<T, S> {
     ///
     /// The item, in [`PutNowaitError::Full`] if there is no room, or in [`PutNowaitError::ShutDown`].
     #[inline]
-    pub fn put_nowait(&self, item: T) -> Result<(), PutNowaitError<T>> {
+    pub fn put_nowait(&self, item: S::Item) -> Result<(), PutNowaitError<S::Item>> {
         let mut later = Later::default();
         self.state.lock().put_nowait(item, &mut later)
     }
@@ -281,7 +247,7 @@ impl<T, S: Store<Item = T>> Queue<T, S> {
     /// If the future is dropped or its task cancelled, no item is lost. If the task had been woken for an item that is still there,
     /// the next in line is woken for it.
     #[inline]
-    pub async fn get(&self) -> Result<T, QueueShutDown> {
+    pub async fn get(&self) -> Result<S::Item, QueueShutDown> {
         Wait::new(Get(&self.state)).await
     }
 
@@ -295,7 +261,7 @@ impl<T, S: Store<Item = T>> Queue<T, S> {
     ///
     /// [`GetNowaitError::Empty`] if there is none, [`GetNowaitError::ShutDown`] if there never will be.
     #[inline]
-    pub fn get_nowait(&self) -> Result<T, GetNowaitError> {
+    pub fn get_nowait(&self) -> Result<S::Item, GetNowaitError> {
         let mut later = Later::default();
         self.state.lock().get_nowait(&mut later)
     }
@@ -414,7 +380,7 @@ impl<T, S: Store<Item = T>> Queue<T, S> {
     }
 }
 
-impl<T, S: Store<Item = T>> fmt::Debug for Queue<T, S> {
+impl<S: Store> fmt::Debug for QueueOf<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state.lock();
         let (len, maxsize) = (state.store.len(), state.maxsize);

@@ -3,14 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// What keeps the items of a [`Queue`](super::Queue), and decides which comes next: [`Fifo`], [`Lifo`] or [`Smallest`].
+/// What keeps the items of a [queue](super::QueueOf), and decides which comes next: [`Fifo`], [`Lifo`] or [`Smallest`].
 ///
 /// The set is closed: a store is used with the queue's lock held.
 pub trait Store: Default + sealed::Sealed {}
 
 pub(super) mod sealed {
     /// The operations of a store.
-    #[expect(unnameable_types, reason = "what cannot be named cannot be implemented elsewhere")]
+    #[expect(
+        unnameable_types,
+        reason = "what cannot be named cannot be implemented elsewhere"
+    )]
     pub trait Sealed {
         type Item;
         fn push(&mut self, item: Self::Item);

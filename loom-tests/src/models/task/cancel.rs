@@ -4,7 +4,7 @@ use std::future::pending;
 
 use loom::thread;
 
-use crate::explore::{three_threads, two_threads};
+use crate::explore::{three_threads, two_busy_threads, two_threads};
 use crate::runners::{Flag, Runners, Touched, panic_quietly, waker_of};
 use crate::task::error::TaskError;
 use crate::task::handle::Task;
@@ -68,7 +68,7 @@ fn a_request_is_refused_or_ends_the_task() {
 /// someone who is not the holder, and a refusal that is not delivered at the waiter.
 #[test]
 fn a_request_that_is_passed_on_meets_the_end_of_the_awaited() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let flag = Flag::new();
         let inner = runners.spawn(flag.wait());
@@ -94,7 +94,7 @@ fn a_request_that_is_passed_on_meets_the_end_of_the_awaited() {
 /// the list of waiters.
 #[test]
 fn a_request_that_is_passed_on_by_reference() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let flag = Flag::new();
         let inner = runners.spawn(flag.wait());
@@ -122,7 +122,7 @@ fn a_request_that_is_passed_on_by_reference() {
 /// that lets go without looking at what came in meanwhile.
 #[test]
 fn a_wake_while_the_task_is_held_by_a_canceller() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let (flag, stubborn) = (Flag::new(), Flag::new());
         let (ignored, outside) = (stubborn.wait(), flag.wait());
@@ -195,7 +195,8 @@ fn two_requests_are_counted_twice_and_arrive_once() {
             let runners = runners.clone();
             move || runners.run()
         });
-        let accepted = usize::from(task.cancel()) + usize::from(canceller.join().expect("no panic"));
+        let accepted =
+            usize::from(task.cancel()) + usize::from(canceller.join().expect("no panic"));
         runners.run();
         runner.join().expect("no panic");
         assert!(accepted > 0);

@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use loom::thread;
 
-use crate::explore::two_threads;
+use crate::explore::{two_busy_threads, two_threads};
 use crate::runners::{Bell, Flag, Runners, Touched, poll_once, waker_of};
 
 /// The owner of a handle that suspends is woken by the end, or sees it. Catches a waker that is announced before it is in
@@ -42,7 +42,7 @@ fn the_owner_of_a_handle_is_woken() {
 /// A task that awaits another migrates with its wake-up: no end is missed. Catches the same with real tasks.
 #[test]
 fn a_task_that_awaits_another_is_woken_wherever_it_is() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let inner = runners.spawn(async { Touched::new() });
         let outer = runners.spawn(async move {
@@ -110,7 +110,7 @@ fn a_handle_with_a_waker_is_dropped() {
 /// announced after the look, a completer that reads the list before it is complete, and a second entry that does not look.
 #[test]
 fn everybody_on_the_list_is_told() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async {});
         let runner = thread::spawn({
@@ -180,7 +180,7 @@ fn who_leaves_the_list_is_told_or_gone() {
 /// forgets the other.
 #[test]
 fn the_slot_and_the_list_are_both_served() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let flag = Flag::new();
         let task = runners.spawn(flag.wait());

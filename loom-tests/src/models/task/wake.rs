@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use crate::explore::{three_threads, two_threads};
+use crate::explore::{three_threads, two_busy_threads, two_threads};
 use crate::runners::{Flag, Runners, waker_of};
 use crate::slab;
 use crate::task::cell::Runnable;
@@ -152,7 +152,7 @@ fn a_walker_meets_live_tasks_only() {
 /// task that runs, and a wake that clears it.
 #[test]
 fn a_kill_reaches_a_task_that_is_being_woken() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(std::future::pending::<()>());
         let waker = waker_of(&task);
