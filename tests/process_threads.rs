@@ -25,11 +25,13 @@ fn threads(prefix: &str) -> Vec<String> {
     names
 }
 
-/// Waits until there are so many of them: a new thread has its creator's name for a moment.
-fn wait_for_threads(prefix: &str, count: usize) {
+/// Waits until there are the workers of these numbers: a new thread has its creator's name for a moment.
+fn wait_for_workers(prefix: &str, count: usize) {
+    let prefix = format!("{prefix}-worker-");
+    let expected: Vec<String> = (0..count).map(|index| format!("{prefix}{index}")).collect();
     let began = Instant::now();
-    while threads(prefix).len() != count {
-        assert!(began.elapsed() < HANG, "{count} were expected: {:?}", threads(prefix));
+    while threads(&prefix) != expected {
+        assert!(began.elapsed() < HANG, "{count} were expected: {:?}", threads(&prefix));
         std::thread::yield_now();
     }
 }
@@ -46,13 +48,13 @@ fn a_runtime_has_the_threads_it_says_and_gives_them_back() {
             let runtime =
                 Runtime::builder().worker_threads(n_workers).thread_name("given").build().unwrap();
             runtime.block_on(runtime.handle().spawn(yield_now()));
-            wait_for_threads("given-worker", n_workers);
+            wait_for_workers("given", n_workers);
             drop(runtime);
-            assert!(threads("given").is_empty(), "{:?}", threads("given"));
+            assert!(threads("given-").is_empty(), "{:?}", threads("given-"));
         }
         let runtime = Runtime::builder().current_thread().thread_name("none").build().unwrap();
         runtime.block_on(async { spawn(yield_now()).await });
-        assert!(threads("none").is_empty(), "it runs on its caller's thread");
+        assert!(threads("none-").is_empty(), "it runs on its caller's thread");
     });
 }
 
@@ -60,7 +62,7 @@ fn a_runtime_has_the_threads_it_says_and_gives_them_back() {
 fn spare_workers_are_threads_that_are_given_back_too() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     guarded("spares", || {
-        let runtime = Runtime::builder().worker_threads(2).thread_name("spare").build().unwrap();
+        let runtime = Runtime::builder().worker_threads(2).thread_name("extra").build().unwrap();
         let gate = Gate::new();
         let blockers: Vec<_> = (0..2)
             .map(|_| {
@@ -76,13 +78,13 @@ fn spare_workers_are_threads_that_are_given_back_too() {
             .collect();
         // Runs on a spare worker only.
         runtime.block_on(runtime.handle().spawn(yield_now()));
-        wait_for_threads("spare-worker", 3);
+        wait_for_workers("extra", 3);
         gate.open();
         for blocker in blockers {
             runtime.block_on(blocker);
         }
         drop(runtime);
-        assert!(threads("spare").is_empty(), "{:?}", threads("spare"));
+        assert!(threads("extra-").is_empty(), "{:?}", threads("extra-"));
     });
 }
 
@@ -97,15 +99,13 @@ fn panics_cost_no_thread() {
             .exception_handler(problems.handler())
             .build()
             .unwrap();
-        wait_for_threads("panic-worker", 4);
-        let before = threads("panic-worker");
+        wait_for_workers("panic", 4);
         for _ in 0..100 {
             drop(runtime.handle().spawn(async { resume_unwind(Box::new("in a task")) }));
             runtime.handle().call_soon(|| resume_unwind(Box::new("in a callback")));
         }
         assert_eq!(problems.wait(200).len(), 200);
-        wait_for_threads("panic-worker", 4);
-        assert_eq!(threads("panic-worker"), before);
+        wait_for_workers("panic", 4);
     });
 }
 
@@ -149,7 +149,7 @@ fn a_runtime_that_cannot_be_made_is_an_error_and_leaves_nothing() {
         limit(usual);
         let error = failed.expect_err("there are no descriptors for so many workers");
         assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
-        assert!(threads("doomed").is_empty());
+        assert!(threads("doomed-").is_empty());
         assert_eq!(n_descriptors(), before);
         assert_eq!(Runtime::new().unwrap().block_on(async { 1 }), 1);
     });

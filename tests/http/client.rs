@@ -23,8 +23,12 @@ impl Client {
     pub(crate) fn connect(server: &Server) -> Self {
         let stream = TcpStream::connect(server.address).expect("the server accepts");
         // A read or write that takes longer fails, and with it the test.
-        stream.set_read_timeout(Some(HANG)).expect("the timeout is above zero");
-        stream.set_write_timeout(Some(HANG)).expect("the timeout is above zero");
+        stream
+            .set_read_timeout(Some(HANG))
+            .expect("the timeout is above zero");
+        stream
+            .set_write_timeout(Some(HANG))
+            .expect("the timeout is above zero");
         stream.set_nodelay(true).expect("TCP has the option");
         Self {
             stream: BufReader::new(stream),
@@ -33,7 +37,10 @@ impl Client {
 
     /// Sends bytes, as they are.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.get_mut().write_all(bytes.as_ref()).expect("the server reads");
+        self.stream
+            .get_mut()
+            .write_all(bytes.as_ref())
+            .expect("the server reads");
     }
 
     /// Sends a request without a body.
@@ -50,12 +57,21 @@ impl Client {
     /// Waits for an answer whose length is known.
     pub(crate) fn receive(&mut self) -> Answer {
         let head = self.receive_head();
-        let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
-        let length: usize = length.expect("the length is known").parse().expect("it is a number");
+        let length = head
+            .iter()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length
+            .expect("the length is known")
+            .parse()
+            .expect("it is a number");
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).expect("the body comes");
         Answer {
-            status: head[0].split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status"),
+            status: head[0]
+                .split(' ')
+                .nth(1)
+                .and_then(|code| code.parse().ok())
+                .expect("a status"),
             body: String::from_utf8(body).expect("the body is text"),
         }
     }
@@ -80,7 +96,9 @@ impl Client {
             assert!(length > 0, "the body ends after {} bytes", body.len());
             let begin = body.len();
             body.resize(begin + length, 0);
-            self.stream.read_exact(&mut body[begin..]).expect("the chunk comes");
+            self.stream
+                .read_exact(&mut body[begin..])
+                .expect("the chunk comes");
             assert_eq!(self.receive_line(), "");
         }
         body
@@ -100,7 +118,12 @@ impl Client {
 
     /// Waits until the server closes the connection, without another byte.
     pub(crate) fn expect_end(&mut self) {
-        assert_eq!(self.stream.read(&mut [0; 1]).expect("the connection is closed, not reset"), 0);
+        assert_eq!(
+            self.stream
+                .read(&mut [0; 1])
+                .expect("the connection is closed, not reset"),
+            0
+        );
     }
 
     /// Waits until the server lets go of the connection, politely or not.

@@ -31,8 +31,15 @@ fn curl(arguments: &[&str], input: Vec<u8>) -> Option<Vec<u8>> {
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let writing = thread::spawn(move || stdin.write_all(&input));
     let output = child.wait_with_output().expect("curl can be waited for");
-    assert!(output.status.success(), "curl {arguments:?}: {}", output.status);
-    writing.join().expect("writing does not panic").expect("curl reads its input");
+    assert!(
+        output.status.success(),
+        "curl {arguments:?}: {}",
+        output.status
+    );
+    writing
+        .join()
+        .expect("writing does not panic")
+        .expect("curl reads its input");
     Some(output.stdout)
 }
 
@@ -58,7 +65,10 @@ fn curl_keeps_its_connection() {
 fn curl_gets_every_page() {
     let server = Server::start();
     let get = |path: &str, expected: &str| {
-        check(&["--write-out", "%{http_code}", &server.url(path)], expected);
+        check(
+            &["--write-out", "%{http_code}", &server.url(path)],
+            expected,
+        );
     };
     get("/", &format!("{GREETING}200"));
     get("/cpu/10", "17\n200"); // 2 + 3 + 5 + 7
@@ -77,7 +87,14 @@ fn curl_asks_for_a_head() {
     let server = Server::start();
     let wanted = "%{http_code} %header{content-length} %{size_download}\n";
     let url = server.url("/");
-    let arguments = ["--head", "--output", "/dev/null", "--write-out", wanted, &url];
+    let arguments = [
+        "--head",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        wanted,
+        &url,
+    ];
     check(&arguments, "200 17 0\n");
 }
 
@@ -86,7 +103,16 @@ fn curl_posts() {
     let server = Server::start();
     check(&["--data", "some text", &server.url("/echo")], "some text");
     check(&["--data", "", &server.url("/echo")], "");
-    check(&["--data", "x", "--write-out", "%{http_code}", &server.url("/")], "nothing here\n404");
+    check(
+        &[
+            "--data",
+            "x",
+            "--write-out",
+            "%{http_code}",
+            &server.url("/"),
+        ],
+        "nothing here\n404",
+    );
 }
 
 #[test]
@@ -99,7 +125,11 @@ fn curl_posts_a_big_body_and_gets_it_back() {
     for framing in ["expect: 100-continue", "transfer-encoding: chunked"] {
         let arguments = ["--header", framing, "--data-binary", "@-", &url];
         if let Some(echoed) = curl(&arguments, body.clone()) {
-            assert!(echoed == body, "{framing}: {} bytes came back", echoed.len());
+            assert!(
+                echoed == body,
+                "{framing}: {} bytes came back",
+                echoed.len()
+            );
         }
     }
 }

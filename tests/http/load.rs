@@ -9,9 +9,9 @@ use tasca::net::TcpStream;
 use tasca::{Runtime, Task};
 use tasca_tests::guarded;
 
+use crate::GREETING;
 use crate::client::get;
 use crate::server::Server;
-use crate::GREETING;
 
 const N_CLIENTS: usize = 1000;
 const N_REQUESTS: usize = 5;
@@ -65,7 +65,11 @@ async fn request(stream: &mut TcpStream) -> io::Result<()> {
         }
         answer.extend_from_slice(&part[..n_read]);
     }
-    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", answer.escape_ascii());
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200 OK\r\n"),
+        "{}",
+        answer.escape_ascii()
+    );
     Ok(())
 }
 
@@ -86,7 +90,11 @@ impl Countdown {
     fn count(&self) {
         // Ordering: Relaxed: who counts last tells the others through a promise.
         if self.n_left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            let then = self.then.lock().expect("nothing panics under the lock").take();
+            let then = self
+                .then
+                .lock()
+                .expect("nothing panics under the lock")
+                .take();
             then.expect("zero is reached once")();
         }
     }

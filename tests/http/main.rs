@@ -20,7 +20,11 @@ fn requests_sent_together_are_answered_in_order() {
     let server = Server::start();
     let mut client = Client::connect(&server);
     // The slowest first.
-    client.send(["/sleep/50", "/cpu/20000", "/", "/nothing", "/"].map(get).concat());
+    client.send(
+        ["/sleep/50", "/cpu/20000", "/", "/nothing", "/"]
+            .map(get)
+            .concat(),
+    );
     assert_eq!(client.receive().body, "slept 50 ms\n");
     assert_eq!(client.receive().body, "21171191\n");
     assert_eq!(client.receive().body, GREETING);

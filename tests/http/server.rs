@@ -92,7 +92,10 @@ impl Server {
             if n_sockets == n_wanted {
                 return;
             }
-            assert!(began.elapsed() < HANG, "{n_sockets} sockets instead of {n_wanted}");
+            assert!(
+                began.elapsed() < HANG,
+                "{n_sockets} sockets instead of {n_wanted}"
+            );
             // Nobody tells when another process closes something.
             thread::yield_now();
         }
@@ -101,7 +104,9 @@ impl Server {
     fn n_sockets(&self) -> usize {
         let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server runs");
         let targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+        targets
+            .filter(|target| target.to_string_lossy().starts_with("socket:"))
+            .count()
     }
 }
 

@@ -1,10 +1,12 @@
 //! Integration tests: everything through the facade, on every kind of runtime.
 
+mod auto_traits;
 mod awaiting;
 mod callbacks;
 mod cancelling;
 mod context;
 mod determinism;
+mod exports;
 mod latency;
 mod local;
 mod loop_calls;

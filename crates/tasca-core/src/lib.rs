@@ -53,6 +53,9 @@ pub mod time;
 
 mod runtime;
 
+#[cfg(test)]
+mod tests;
+
 pub use runtime::{
     Builder, CallHandle, Child, EnterGuard, Handle, Observed, Operand, RunError, Runtime,
     TaskBuilder, TryChild, TryOperand, all_tasks,

@@ -122,7 +122,7 @@ impl Condition {
             }
         }
         if let Some(cancelled) = cancelled {
-            cancelled.reraise().await
+            cancelled.reraise::<()>().await;
         }
         pass_on.armed = false;
     }

@@ -15,7 +15,11 @@
 //!
 //! The first Ctrl-C stops it: nobody new gets in, requests that run are answered, and after five seconds at the latest
 //! it ends. The second one ends it at once.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program prints"
+)]
 
 use std::convert::Infallible;
 use std::env;
@@ -43,7 +47,9 @@ const CPU_MAX: u64 = 10_000_000;
 
 #[tasca::main]
 async fn main() -> io::Result<()> {
-    let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let address = env::args()
+        .nth(1)
+        .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
 
@@ -57,10 +63,13 @@ async fn main() -> io::Result<()> {
         Err(_interrupted) => drop(listener),
     }
     eprintln!("stopping, within {} s", GRACE.as_secs());
-    stop.set(()).expect("nobody else keeps or cancels the promise");
+    stop.set(())
+        .expect("nobody else keeps or cancels the promise");
     // What there is beside main is connections, and what they wait for.
     let this = tasca::current_task();
-    let others = tasca::all_tasks().into_iter().filter(|task| Some(task) != this.as_ref());
+    let others = tasca::all_tasks()
+        .into_iter()
+        .filter(|task| Some(task) != this.as_ref());
     let ended = join_all(others.map(|task| task.finished()));
     select(ended, pin!(sleep(GRACE))).await;
     // What still runs is cancelled by the end of main.
@@ -123,7 +132,10 @@ async fn cpu(n: &str) -> Answer {
             let sum = tasca::spawn_blocking(move || sum_of_primes_below(n)).await;
             text(StatusCode::OK, format!("{sum}\n"))
         }
-        _ => text(StatusCode::BAD_REQUEST, format!("N is a number up to {CPU_MAX}\n")),
+        _ => text(
+            StatusCode::BAD_REQUEST,
+            format!("N is a number up to {CPU_MAX}\n"),
+        ),
     }
 }
 

@@ -37,6 +37,8 @@
 //! - [`TaskRef::cancel`] asks a task to stop. The request is delivered where the task is suspended: dropping a future at its
 //!   await point unwinds it, and [`catch_cancelled`] is the `except CancelledError` around it: the code after it may await,
 //!   go on with [`Cancelled::reraise`], or swallow the request. [`finally`] is the short form.
+//! - [`gather`], [`wait`], [`as_completed`], [`wait_for`], [`timeout`], [`shield`] and [`TaskGroup`] combine futures and tasks;
+//!   [`spawn_blocking`] and [`to_thread`] run closures beside the workers, as tasks like any other.
 //! - Errors are values. A panic takes no worker down; one that nobody saw goes to the
 //!   [exception handler](Builder::exception_handler).
 //!
@@ -112,6 +114,11 @@
 //! ```
 #![forbid(unsafe_code)]
 
+/// The examples of the README are true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
 #[doc(hidden)]
 pub mod __private;
 
@@ -138,6 +145,9 @@ pub mod net {
 #[cfg(feature = "hyper")]
 pub use tasca_hyper as hyper;
 
+#[doc(inline)]
+pub use tasca_sync as sync;
+
 /// Threads for blocking calls and for computations: pools, limits, and what a job can know of itself.
 pub mod blocking {
     pub use tasca_blocking::{
@@ -149,12 +159,27 @@ pub mod blocking {
 
 pub use tasca_blocking::{run_in_executor, spawn_blocking, to_thread};
 
+/// Waiting for several tasks, for a limited time, or in a scope: what the functions at the root give, by type.
+pub mod combinators {
+    pub use tasca_combinators::{
+        AsCompleted, AsCompletedWithin, Children, Elapsed, ExceptionGroup, FailFast, Failure, Gather, GroupClosed,
+        GroupTask, Mode, Next, NextWithin, OperandSet, Propagate, RescheduleError, ReturnExceptions, Shield,
+        TaskGroup, TimeoutScope, TryOperandSet, Wait, as_completed, gather, shield, timeout, timeout_at, try_gather,
+        wait, wait_for,
+    };
+    pub use tasca_core::{Child, Observed, Operand, TryChild, TryOperand};
+}
+
+pub use tasca_combinators::{
+    Elapsed, ExceptionGroup, TaskGroup, as_completed, gather, shield, timeout, timeout_at, try_gather, wait,
+    wait_for,
+};
 
 pub use tasca_core::{
     Builder, CallHandle, CallbackId, CancelMessage, Cancelled, CatchCancelled, Context, ContextVar, EnterGuard,
     Finished, Handle, JoinRef, Outcome, Problem, Promise, Reraise, ResultError, RunError, Runtime, Task,
     TaskBuilder, TaskError, TaskId, TaskRef, Token, Trouble, YieldNow, all_tasks, catch_cancelled, current_task,
-    finally, promise, run, spawn, spawn_local, spawn_pinned, yield_now,
+    finally, promise, run, spawn, spawn_local, spawn_pinned, try_spawn, yield_now,
 };
 
 /// Runs an async `main` on a runtime.

@@ -62,6 +62,8 @@ pub(crate) fn spawn_task<T>(
 }
 
 async fn task_body(at: At, body: Value) -> Output {
+    // Whoever spawned this task has yet to enter it into the tables.
+    drop(lock(&at.world.registration));
     if let Some(task) = current_task() {
         lock(&at.world.ids).insert(task.id(), at.activation.who.clone());
     }
@@ -266,6 +268,7 @@ impl At {
     }
 
     fn spawn_operand(&self, operand: &Value) -> Arc<Thing> {
+        let _registration = lock(&self.world.registration);
         let handle = text(operand, "name");
         let name = self.world.creation_name(handle);
         let builder = Task::builder().name(&*name);
@@ -578,6 +581,7 @@ impl At {
         if group.as_ref().is_some_and(TaskGroup::is_closed) {
             return Err(error::library("Runtime"));
         }
+        let _registration = lock(&world.registration);
         let name = world.creation_name(statement["name"].as_str().unwrap_or(handle));
         let body = statement["do"].clone();
         let task = match group {

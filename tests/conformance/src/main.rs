@@ -78,6 +78,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// In real time, a tick is so short that no single wait is longer than this.
+const RUN_MAX: Duration = Duration::from_secs(2);
+
+/// The longest wait in a scenario, in ticks.
+fn longest(scenario: &Value) -> u32 {
+    let of_each = |values: &mut dyn Iterator<Item = &Value>| values.map(longest).max().unwrap_or(0);
+    match scenario {
+        Value::Array(items) => of_each(&mut items.iter()),
+        Value::Object(fields) => {
+            let waits = ["d", "after", "at", "timeout"].iter().filter_map(|field| fields.get(*field)?.as_u64());
+            let own = waits.max().and_then(|ticks| u32::try_from(ticks).ok()).unwrap_or(0);
+            of_each(&mut fields.values()).max(own)
+        }
+        _ => 0,
+    }
+}
+
 fn missing(scenario: &Value) -> Option<String> {
     let features = scenario["features"].as_array().into_iter().flatten();
     let missing = features.filter_map(Value::as_str).find(|feature| MISSING.contains(feature));
@@ -100,7 +117,7 @@ fn run(scenario: &Value, options: &Options) -> std::io::Result<Value> {
     };
     let tick = match options.flavor {
         Flavor::Deterministic(_) => Duration::from_millis(1),
-        _ => options.tick,
+        _ => options.tick.min(RUN_MAX / longest(scenario).max(1)),
     };
     let world: Arc<Mutex<Option<Arc<World>>>> = Arc::default();
     let for_handler = Arc::clone(&world);
@@ -125,7 +142,7 @@ fn run(scenario: &Value, options: &Options) -> std::io::Result<Value> {
     });
     let quiet = match options.flavor {
         Flavor::Deterministic(_) => Duration::from_millis(400),
-        _ => options.tick * 400,
+        _ => options.tick * 400 + RUN_MAX,
     };
     let outcome = wait_for_end(&shared, &told, quiet);
     let stalled = outcome.is_none();
@@ -165,6 +182,7 @@ fn wait_for_end(world: &World, told: &mpsc::Receiver<Value>, quiet: Duration) ->
 fn run_main(rt: Runtime, world: &Arc<World>) -> Value {
     let body = world.scenario["main"].clone();
     let name = world.creation_name("main");
+    let registration = lock(&world.registration);
     let task = {
         let handle = rt.handle();
         let _entered = handle.enter();
@@ -172,6 +190,7 @@ fn run_main(rt: Runtime, world: &Arc<World>) -> Value {
         exec::spawn_task(world, &name, |body| builder.try_spawn(body), body)
     };
     let main = exec::register_task(world, "main", &name, task);
+    drop(registration);
     let shadow = main.task.task_ref();
     rt.block_on(shadow.finished());
     let outcome = match main.task.result() {

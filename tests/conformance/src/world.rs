@@ -52,6 +52,8 @@ pub(crate) struct World {
     events: Mutex<Vec<Value>>,
     progress: AtomicU64,
     names: Mutex<HashMap<String, usize>>,
+    /// Held while a task is spawned and entered into the tables; a task begins by passing it.
+    pub(crate) registration: Mutex<()>,
     pub(crate) ids: Mutex<HashMap<TaskId, String>>,
     pub(crate) things: Mutex<HashMap<String, Arc<Thing>>>,
     pub(crate) tasks: Mutex<Vec<Arc<Thing>>>,
@@ -74,6 +76,7 @@ impl World {
             events: Mutex::default(),
             progress: AtomicU64::new(0),
             names: Mutex::default(),
+            registration: Mutex::default(),
             ids: Mutex::default(),
             things: Mutex::default(),
             tasks: Mutex::default(),

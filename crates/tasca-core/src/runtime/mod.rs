@@ -6,8 +6,10 @@
 //! | [`handle`] | [`Handle`]: what can be asked of a runtime from anywhere |
 //! | [`spawn`] | [`spawn`](spawn::spawn) and its relatives |
 //! | [`block_on`] | a thread that waits for one future |
+//! | [`block_in_place`] | a task that blocks its worker, and says so first |
 //! | [`run`] | a program: main, signals, the end |
 
+pub(crate) mod block_in_place;
 pub(crate) mod block_on;
 pub(crate) mod builder;
 pub(crate) mod handle;
@@ -23,6 +25,7 @@ use crate::primitive::Arc;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::shutdown;
 
+pub use block_in_place::block_in_place;
 pub use builder::Builder;
 pub use handle::{CallHandle, EnterGuard, Handle};
 pub use run::{RunError, run};

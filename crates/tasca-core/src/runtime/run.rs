@@ -9,9 +9,10 @@ use futures::FutureExt;
 use futures::future::{Either, select};
 
 use super::{Runtime, block_on, signal};
-use crate::scheduler::shared::SpawnOptions;
+use crate::scheduler::shared::{Flavor, SpawnOptions};
 use crate::task::error::{CancelMessage, TaskError};
 use crate::task::handle::{Task, TaskRef};
+use crate::task::leaf::yield_now;
 use crate::task::state::Kind;
 use crate::time::sleep;
 
@@ -225,6 +226,8 @@ async fn wait_for_main<T>(
 
 /// Cancels what is left, and waits for it (rules R2, M14).
 async fn close(shared: &crate::scheduler::shared::Shared, timeout: Duration) {
+    // The cycle in which the end of main was noticed is completed (rule R6).
+    let_cycles_pass(shared, 1).await;
     let left: Vec<TaskRef> = shared
         .all_tasks()
         .into_iter()
@@ -246,4 +249,18 @@ async fn close(shared: &crate::scheduler::shared::Shared, timeout: Duration) {
     };
     let all_ended = std::pin::pin!(all_ended);
     select(all_ended, sleep(timeout)).await;
+    let_cycles_pass(shared, CYCLES_AFTER).await;
+}
+
+/// asyncio's loop runs so many more cycles after the last task has ended, and callbacks that are queued then still run: one
+/// until the end is noticed, four for services that it shuts down (rule R6).
+const CYCLES_AFTER: usize = 5;
+
+/// On the deterministic runtime, lets what is queued run; elsewhere there are no cycles (rule M14).
+async fn let_cycles_pass(shared: &crate::scheduler::shared::Shared, n_cycles: usize) {
+    if matches!(shared.flavor, Flavor::Deterministic { .. }) {
+        for _ in 0..n_cycles {
+            yield_now().await;
+        }
+    }
 }

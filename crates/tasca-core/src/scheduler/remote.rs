@@ -25,6 +25,8 @@ pub(crate) struct Remote {
     poll_count: AtomicU64,
     /// Set by the watchdog: look at timers, sockets and the queues of others at the next boundary.
     attention: AtomicBool,
+    /// Set by the worker: the poll that it is in will block, and need not be watched before it is believed.
+    blocking: AtomicBool,
 }
 
 impl Remote {
@@ -41,6 +43,7 @@ impl Remote {
             inbox: Inbox::new(),
             poll_count: AtomicU64::new(0),
             attention: AtomicBool::new(false),
+            blocking: AtomicBool::new(false),
         }
     }
 
@@ -63,6 +66,16 @@ impl Remote {
 
     pub(crate) fn poll_count(&self) -> u64 {
         self.poll_count.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the worker's present poll blocks, or does so no longer.
+    pub(crate) fn set_blocking(&self, blocking: bool) {
+        // Ordering: Relaxed; a hint. The watchdog looks again at every tick.
+        self.blocking.store(blocking, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_blocking(&self) -> bool {
+        self.blocking.load(Ordering::Relaxed)
     }
 
     #[inline(always)]

@@ -97,6 +97,12 @@ impl Watchdog {
         }
     }
 
+    /// Has the next tick come at once: a worker has said that it will block.
+    pub(crate) fn hurry(&self, shared: &Arc<Shared>) {
+        self.ensure_awake(shared);
+        self.changed.notify_all();
+    }
+
     /// Ends the thread.
     pub(crate) fn stop(&self) {
         self.state.lock().stop = true;
@@ -193,6 +199,9 @@ impl Watch {
                 *ticks += 1;
             } else {
                 (*seen, *ticks) = (count, 0);
+            }
+            if count % 2 == 1 && self.shared.workers[worker].is_blocking() {
+                *ticks = (*ticks).max(TICKS_UNTIL_SPARE);
             }
             let ticks = *ticks;
             ticks_stuck_min = ticks_stuck_min.min(ticks);

@@ -229,6 +229,26 @@ impl Worker {
         }
     }
 
+    /// Gives away what waits behind the poll that this worker is in, which will block. The watchdog does the rest: timers,
+    /// sockets, and what is queued here from now on.
+    pub(crate) fn hand_over(&self) -> HandedOver<'_> {
+        let mut taken = Vec::new();
+        self.with_core(|core| {
+            core.queue.take_all(|task: &Runnable| task.home().is_some(), &mut taken);
+        });
+        let n_taken = taken.len();
+        for runnable in taken {
+            self.shared.injector.push(runnable);
+        }
+        for _ in 0..n_taken {
+            self.shared.wake_one();
+        }
+        let was_blocking = self.remote.is_blocking();
+        self.remote.set_blocking(true);
+        self.shared.watchdog.hurry(&self.shared);
+        HandedOver { worker: self, was_blocking }
+    }
+
     #[inline(always)]
     fn run(&self, runnable: Runnable) {
         let count = self.poll_count.get() + 1;
@@ -552,5 +572,17 @@ impl Numbers {
         self.stock = shared.take_numbers(self.next_block);
         self.next_block *= 2;
         self.stock.next().expect("a fresh block has numbers")
+    }
+}
+
+/// The worker is in a poll that blocks, until this is dropped.
+pub(crate) struct HandedOver<'a> {
+    worker: &'a Worker,
+    was_blocking: bool,
+}
+
+impl Drop for HandedOver<'_> {
+    fn drop(&mut self) {
+        self.worker.remote.set_blocking(self.was_blocking);
     }
 }

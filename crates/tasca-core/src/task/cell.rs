@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use super::cancel;
 use super::context::ContextCell;
 use super::current;
-use super::error::{Problem, TaskError, Trouble};
+use super::error::{Problem, Reporter, TaskError, Trouble};
 use super::ext::{Ext, Waiter, WaiterKind};
 use super::handle::TaskRef;
 use super::header::{Header, Parts, TaskPtr, VTable};
@@ -429,61 +429,69 @@ fn wake_slot(task: TaskPtr) {
 #[cold]
 fn notify_listed(task: TaskPtr, before: Snapshot) {
     let ext = task.ext().expect("listed waiters have a side block");
-    let (waiters, before_slot) = {
+    let (mut waiters, before_slot) = {
         let mut shared = ext.shared.lock();
         (std::mem::take(&mut shared.waiters), shared.before_slot)
     };
+    if before.has_waiter() {
+        // SAFETY: the task is COMPLETE with WAITER set, so the waker is there, and the completer's.
+        let what = WaiterKind::Wake(unsafe { task.header().take_waiter() });
+        waiters.insert(before_slot.min(waiters.len()), Waiter { id: 0, what });
+    }
     // SAFETY: the thread that completes a task keeps its scheduler alive.
     let scheduler = unsafe { task.header().scheduler.as_ref() };
     let separate = scheduler.separates_callbacks() && !scheduler.permutes_steps();
-    let mut batch: Vec<super::DoneCallback> = Vec::new();
-    let mut in_order: Vec<Option<WaiterKind>> = Vec::new();
+    let has_calls = waiters.iter().any(|waiter| matches!(waiter.what, WaiterKind::Call(_)));
+    if has_calls && !separate {
+        let reporter = scheduler.reporter();
+        let told = Told { task: TaskRef::from_ptr(task), waiters, reporter };
+        scheduler.call_soon(Box::new(move || told.run()));
+        return;
+    }
     for Waiter { what, .. } in waiters {
         match what {
-            // The first callback's place is the batch's: who registered later is woken later.
-            WaiterKind::Call(callback) if !separate => {
-                in_order.push(None);
-                batch.push(callback);
-            }
-            what => in_order.push(Some(what)),
-        }
-    }
-    let mut slot = before.has_waiter();
-    for (index, what) in in_order.into_iter().enumerate() {
-        if slot && index == before_slot {
-            wake_slot(task);
-            slot = false;
-        }
-        match what {
-            Some(WaiterKind::Wake(waker)) => waker::wake_quietly(task, waker),
-            Some(WaiterKind::Call(callback)) => {
+            WaiterKind::Wake(waker) => waker::wake_quietly(task, waker),
+            WaiterKind::Call(callback) => {
                 let task = TaskRef::from_ptr(task);
                 scheduler.call_soon(Box::new(move || callback.run(task)));
             }
-            None => call_batch(task, scheduler, std::mem::take(&mut batch)),
         }
-    }
-    if slot {
-        wake_slot(task);
     }
 }
 
-/// Queues callbacks as one step: those of one future run one after the other (rule M1).
-fn call_batch(task: TaskPtr, scheduler: &dyn Schedule, batch: Vec<super::DoneCallback>) {
-    if batch.is_empty() {
-        return;
-    }
-    let task = TaskRef::from_ptr(task);
-    let reporter = scheduler.reporter();
-    scheduler.call_soon(Box::new(move || {
-        for callback in batch {
-            let task = task.clone();
-            let ran = catch_unwind(AssertUnwindSafe(|| callback.run(task)));
+/// Those who are told of a task's end in one step: callbacks of one future run one after the other (rule M1), and who
+/// is woken is woken in the order of registration, with the callbacks (rules D9, H7).
+struct Told {
+    task: TaskRef,
+    waiters: std::collections::VecDeque<Waiter>,
+    reporter: Reporter,
+}
+
+impl Told {
+    fn run(mut self) {
+        while let Some(Waiter { what, .. }) = self.waiters.pop_front() {
+            let ran = catch_unwind(AssertUnwindSafe(|| match what {
+                WaiterKind::Wake(waker) => waker.wake(),
+                WaiterKind::Call(callback) => callback.run(self.task.clone()),
+            }));
             if let Err(payload) = ran {
-                reporter(Problem::from_panic(Trouble::CallbackPanicked, payload));
+                (self.reporter)(Problem::from_panic(Trouble::CallbackPanicked, payload));
             }
         }
-    }));
+    }
+}
+
+// Liveness: a runtime that has ended drops steps unrun; those who only wait are woken all the same.
+impl Drop for Told {
+    fn drop(&mut self) {
+        for Waiter { what, .. } in std::mem::take(&mut self.waiters) {
+            if let WaiterKind::Wake(waker) = what
+                && let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+            {
+                (self.reporter)(Problem::from_panic(Trouble::DropPanicked, payload));
+            }
+        }
+    }
 }
 
 /// Queues a task with its scheduler.

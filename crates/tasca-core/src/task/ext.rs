@@ -33,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) raised: Option<Raised>,
     /// What a job keeps while it waits to be run.
     pub(crate) attachment: Option<Attachment>,
+    /// Invariant: in the order of their ids, which rise from the first to the last.
     pub(crate) waiters: VecDeque<Waiter>,
     next_id: u64,
     /// How many of `waiters` come before the waker in the header's slot.
@@ -120,9 +121,16 @@ impl Shared {
         self.next_id
     }
 
+    /// Where the waiter with this id is among `waiters`.
+    pub(crate) fn position_of(&self, id: u64) -> Option<usize> {
+        self.waiters
+            .binary_search_by_key(&id, |waiter| waiter.id)
+            .ok()
+    }
+
     /// Takes a waiter out again; the caller drops it after it has released the lock.
     pub(crate) fn remove_waiter(&mut self, id: u64) -> Option<Waiter> {
-        let index = self.waiters.iter().position(|waiter| waiter.id == id)?;
+        let index = self.position_of(id)?;
         if index < self.before_slot {
             self.before_slot -= 1;
         }

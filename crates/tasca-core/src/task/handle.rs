@@ -478,7 +478,9 @@ impl TaskRef {
         };
         let new = waker.clone();
         let mut shared = ext.shared.lock();
-        let entry = shared.waiters.iter_mut().find(|waiter| waiter.id == id);
+        let entry = shared
+            .position_of(id)
+            .map(|index| &mut shared.waiters[index]);
         let Some(Waiter {
             what: WaiterKind::Wake(present),
             ..

@@ -2,7 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::cancel;
 use super::current;
@@ -165,16 +165,32 @@ struct Listed {
     task: TaskRef,
     /// Zero while not on the list.
     id: u64,
+    /// What is on the list, known from the second poll on: a task that is polled again and again for other reasons
+    /// (a connection that also waits for the server's end) does not go to the list each time.
+    waker: Option<Waker>,
 }
 
 impl Listed {
+    fn new(task: TaskRef) -> Self {
+        Self {
+            task,
+            id: 0,
+            waker: None,
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let guard = ready!(leaf::enter(cx, self.id != 0));
         if self.task.is_finished() {
             guard.made_progress();
             return Poll::Ready(());
         }
+        let is_listed = |waker: &Waker| waker.will_wake(cx.waker());
+        if self.waker.as_ref().is_some_and(is_listed) {
+            return Poll::Pending;
+        }
         if self.id != 0 && self.task.relist(self.id, cx.waker()) {
+            self.waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
         match self.task.list(WaiterKind::Wake(cx.waker().clone())) {
@@ -205,7 +221,7 @@ pub struct Finished(Listed);
 
 impl Finished {
     pub(super) fn new(task: TaskRef) -> Self {
-        Self(Listed { task, id: 0 })
+        Self(Listed::new(task))
     }
 }
 
@@ -233,10 +249,7 @@ impl<'a, T> JoinRef<'a, T> {
         );
         Self {
             task,
-            listed: Listed {
-                task: task.task_ref(),
-                id: 0,
-            },
+            listed: Listed::new(task.task_ref()),
         }
     }
 

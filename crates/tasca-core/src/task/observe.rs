@@ -88,7 +88,8 @@ impl<O> Links<O> {
 impl<O: Observer> Group<O> {
     /// Makes a record with `n_links` links.
     pub fn new(n_links: usize, observer: O) -> Self {
-        let steps = current::keep_scheduler().filter(|scheduler| scheduler.separates_callbacks());
+        let steps = current::keep_scheduler()
+            .filter(|scheduler| scheduler.separates_callbacks() && !scheduler.permutes_steps());
         Self(Arc::new_cyclic(|weak| {
             let link = |index| Link {
                 group: weak.as_ptr(),
@@ -149,9 +150,11 @@ impl<O: Observer> Group<O> {
         }
     }
 
-    /// Tells the observer of the end of a task that was done before it could be observed, as if it were just done.
+    /// Tells the observer of the end of a task that was done before it could be observed, as a step of the event loop;
+    /// outside any runtime at once.
     pub fn tell(&self, index: usize, child: &TaskRef) {
-        self.0.told(index, child.clone());
+        let (group, child) = (Arc::clone(&self.0), child.clone());
+        current::call_soon(Box::new(move || group.observer.child_done(index, &child)));
     }
 
     /// Takes the registration of `task` back, whose owner the caller is, if it is still there.

@@ -1,0 +1,16 @@
+//! What the private rooms promise, one file for each.
+//!
+//! They stand here and not inside the rooms because the models in `loom-tests` take a room's files as they are, and
+//! `cfg(test)` is on there too.
+
+mod biased;
+#[cfg(unix)]
+mod driver;
+mod idle;
+#[cfg(unix)]
+mod poller;
+mod queue;
+mod slab;
+mod slots;
+mod state;
+mod timer_queue;

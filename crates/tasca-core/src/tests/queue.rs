@@ -1,0 +1,229 @@
+//! Order, sharing and stealing: no task twice, none lost, bound ones stay.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use crate::queue::{Inbox, Injector, Private, Shared};
+
+/// Scales a count down where every step is interpreted.
+const fn count(n: usize) -> usize {
+    if cfg!(miri) { n / 200 } else { n }
+}
+
+fn drain(queue: &mut Private<u32>) -> Vec<u32> {
+    std::iter::from_fn(|| queue.pop()).collect()
+}
+
+fn is_bound(task: &u32) -> bool {
+    *task >= 100
+}
+
+#[test]
+fn spawned_tasks_run_in_order() {
+    let mut queue = Private::new();
+    (0..5).for_each(|task| queue.push_spawned(task));
+    assert_eq!(queue.len(), 5);
+    assert_eq!(drain(&mut queue), [0, 1, 2, 3, 4]);
+    assert_eq!(queue.len(), 0);
+}
+
+#[test]
+fn a_woken_task_runs_next_and_evicts_to_the_end() {
+    let mut queue = Private::new();
+    queue.push_back(1);
+    queue.push_back(2);
+    queue.push_woken(3);
+    queue.push_woken(4);
+    assert_eq!(queue.len(), 4);
+    assert_eq!(drain(&mut queue), [4, 1, 2, 3]);
+}
+
+#[test]
+fn the_slot_does_not_starve_the_ring() {
+    let mut queue = Private::new();
+    queue.push_back(1000);
+    let mut n_before = 0;
+    loop {
+        queue.push_woken(n_before);
+        match queue.pop() {
+            Some(1000) => break,
+            Some(_) => n_before += 1,
+            None => unreachable!("something was queued"),
+        }
+    }
+    assert_eq!(n_before, 16);
+    assert_eq!(queue.pop(), Some(16), "what was in the slot comes after");
+    assert_eq!(queue.pop(), None);
+}
+
+#[test]
+fn the_slot_is_served_when_there_is_nothing_else() {
+    let mut queue = Private::new();
+    for task in 0..100 {
+        queue.push_woken(task);
+        assert_eq!(queue.pop(), Some(task));
+    }
+}
+
+#[test]
+fn the_newer_half_is_shared_in_order() {
+    let mut queue = Private::new();
+    (0..10).for_each(|task| queue.push_back(task));
+    let mut shared = Vec::new();
+    queue.share(32, is_bound, &mut shared);
+    assert_eq!(shared, [5, 6, 7, 8, 9]);
+    shared.clear();
+    queue.share(1, is_bound, &mut shared);
+    assert_eq!(shared, [4]);
+    assert_eq!(drain(&mut queue), [0, 1, 2, 3]);
+}
+
+#[test]
+fn the_slot_and_a_lone_task_are_not_shared() {
+    let mut queue = Private::new();
+    let mut shared = Vec::new();
+    queue.share(32, is_bound, &mut shared);
+    queue.push_woken(1);
+    queue.share(32, is_bound, &mut shared);
+    assert_eq!(shared, []);
+    queue.push_back(2);
+    queue.share(32, is_bound, &mut shared);
+    assert_eq!(shared, [2]);
+    assert_eq!(drain(&mut queue), [1]);
+}
+
+#[test]
+fn bound_tasks_stay_when_others_are_shared_or_rescued() {
+    let mut queue = Private::new();
+    [1, 2, 3, 100, 4, 101, 5].into_iter().for_each(|task| queue.push_back(task));
+    let mut shared = Vec::new();
+    queue.share(32, is_bound, &mut shared);
+    assert_eq!(shared, [4, 5]);
+    queue.push_woken(102);
+    let mut rescued = Vec::new();
+    queue.take_all(is_bound, &mut rescued);
+    assert_eq!(rescued, [1, 2, 3]);
+    assert_eq!(queue.len(), 3);
+    let mut rest = drain(&mut queue);
+    rest.sort_unstable();
+    assert_eq!(rest, [100, 101, 102]);
+}
+
+#[test]
+fn a_rescue_takes_what_would_run_next_first() {
+    let mut queue = Private::new();
+    queue.push_back(1);
+    queue.push_woken(2);
+    let mut rescued = Vec::new();
+    queue.take_all(is_bound, &mut rescued);
+    assert_eq!(rescued, [2, 1]);
+    assert_eq!(queue.pop(), None);
+}
+
+#[test]
+fn an_inbox_gives_everything_in_order_and_says_whether_it_is_empty() {
+    let inbox = Inbox::new();
+    assert!(inbox.is_empty());
+    inbox.push(1);
+    inbox.push(2);
+    assert!(!inbox.is_empty());
+    assert_eq!(inbox.take(), [1, 2]);
+    assert!(inbox.is_empty());
+    assert!(inbox.take().is_empty());
+}
+
+#[test]
+fn the_owner_takes_the_oldest_of_the_shared_tier() {
+    let shared = Shared::new();
+    assert_eq!(shared.pop(), None);
+    for task in 0..3 {
+        shared.push(task);
+    }
+    shared.publish_len();
+    assert_eq!([shared.pop(), shared.pop(), shared.pop(), shared.pop()], [
+        Some(0),
+        Some(1),
+        Some(2),
+        None
+    ]);
+}
+
+#[test]
+fn a_thief_takes_the_oldest_and_keeps_a_part_for_later() {
+    let (victim, thief) = (Shared::new(), Shared::new());
+    let stealer = victim.thief();
+    assert!(stealer.is_empty());
+    assert_eq!(thief.steal(&stealer), None);
+    (0..8).for_each(|task| victim.push(task));
+    assert!(!stealer.is_empty(), "asked itself, the queue needs no hint");
+    victim.publish_len();
+    assert_eq!(thief.steal(&stealer), Some(0));
+    let kept: Vec<u32> = std::iter::from_fn(|| thief.pop()).collect();
+    let left: Vec<u32> = std::iter::from_fn(|| victim.pop()).collect();
+    assert!(!left.is_empty(), "the victim keeps some");
+    assert_eq!([kept, left].concat(), [1, 2, 3, 4, 5, 6, 7]);
+    assert!(stealer.is_empty());
+}
+
+#[test]
+fn an_injector_gives_in_order_and_a_batch_at_a_time() {
+    let (injector, shared) = (Injector::new(), Shared::new());
+    assert_eq!(shared.take_from(&injector), None);
+    (0..100).for_each(|task| injector.push(task));
+    let mut taken = Vec::new();
+    while let Some(task) = shared.take_from(&injector) {
+        taken.push(task);
+        assert!(taken.len() <= 100);
+        taken.extend(std::iter::from_fn(|| shared.pop()));
+    }
+    assert!(injector.is_empty());
+    assert_eq!(taken, (0..100).collect::<Vec<u32>>());
+}
+
+#[test]
+fn every_task_is_taken_once_by_owners_thieves_and_takers() {
+    const N_WORKERS: usize = 3;
+    let n_tasks = count(100_000);
+    let queues: Vec<_> = (0..N_WORKERS).map(|_| Shared::new()).collect();
+    let thieves: Vec<_> = queues.iter().map(Shared::thief).collect();
+    let injector = Injector::new();
+    let n_taken = AtomicUsize::new(0);
+    let taken: Vec<AtomicBool> = (0..n_tasks).map(|_| AtomicBool::new(false)).collect();
+    let queues: Vec<_> = queues.into_iter().map(Mutex::new).collect();
+    thread::scope(|scope| {
+        scope.spawn(|| (0..n_tasks / 2).for_each(|task| injector.push(task)));
+        for (index, queue) in queues.iter().enumerate() {
+            let (thieves, injector, n_taken, taken) = (&thieves, &injector, &n_taken, &taken);
+            scope.spawn(move || {
+                // Locked for good: it is this worker's.
+                let queue = queue.lock().expect("never poisoned");
+                let take = |task: usize| {
+                    assert!(!taken[task].swap(true, Ordering::Relaxed), "taken twice");
+                    n_taken.fetch_add(1, Ordering::Relaxed);
+                };
+                for task in (n_tasks / 2..n_tasks).filter(|task| task % N_WORKERS == index) {
+                    queue.push(task);
+                    if task % 7 == 0 {
+                        queue.publish_len();
+                    }
+                }
+                queue.publish_len();
+                while n_taken.load(Ordering::Relaxed) < n_tasks {
+                    let next = &thieves[(index + 1) % N_WORKERS];
+                    let task = queue
+                        .pop()
+                        .or_else(|| queue.take_from(injector))
+                        .or_else(|| queue.steal(next));
+                    match task {
+                        Some(task) => take(task),
+                        None => thread::yield_now(),
+                    }
+                }
+            });
+        }
+    });
+    assert!(injector.is_empty());
+    assert!(thieves.iter().all(|thief| thief.is_empty()));
+    assert!(taken.iter().all(|taken| taken.load(Ordering::Relaxed)));
+}

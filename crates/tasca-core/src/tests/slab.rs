@@ -1,0 +1,193 @@
+//! Memory of cells: reused, enumerable, given back, and no more of it than is needed.
+
+use std::collections::HashSet;
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+
+use crate::primitive::{AtomicU64, Ordering};
+use crate::slab::{self, CELL_ALIGN, Class};
+
+/// The slab is one for the process, so its tests take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const SMALL: Class = Class::for_layout(200, 8);
+
+/// A cell that goes back when it is dropped, on whichever thread.
+struct Cell(NonNull<u8>, Class);
+
+// SAFETY: a cell belongs to whoever has it.
+unsafe impl Send for Cell {}
+
+impl Cell {
+    fn new(class: Class) -> Self {
+        Self(slab::allocate(class), class)
+    }
+
+    fn state(&self) -> &AtomicU64 {
+        // SAFETY: a cell begins with its state word.
+        unsafe { self.0.cast().as_ref() }
+    }
+
+    fn address(&self) -> usize {
+        self.0.as_ptr().addr()
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        // SAFETY: it came from `allocate` with this class, and is gone after this.
+        unsafe { slab::free(self.0, self.1) };
+    }
+}
+
+/// How many cells there are, free or not: pages are made whole, so this grows with every page.
+fn n_cells() -> usize {
+    let mut n_cells = 0;
+    slab::for_each_cell(|_| n_cells += 1);
+    n_cells
+}
+
+/// A thread that keeps cells of its own while this lasts.
+struct Attached;
+
+impl Attached {
+    fn new() -> Self {
+        slab::attach();
+        Self
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        slab::detach();
+    }
+}
+
+#[test]
+fn a_cell_is_free_aligned_and_apart_from_others() {
+    let _alone = alone();
+    for (bytes, align) in [(1, 1), (96, 8), (97, 16), (512, 16), (513, 16), (3_000, 16), (70_000, 16)] {
+        let class = Class::for_layout(bytes, align);
+        let cells: Vec<Cell> = (0..3).map(|_| Cell::new(class)).collect();
+        let mut addresses: Vec<usize> = cells.iter().map(Cell::address).collect();
+        addresses.sort_unstable();
+        assert!(addresses.windows(2).all(|pair| pair[1] - pair[0] >= bytes), "{bytes} bytes");
+        for cell in &cells {
+            assert_eq!(cell.state().load(Ordering::Relaxed), 0);
+            assert!(cell.address().is_multiple_of(CELL_ALIGN));
+        }
+    }
+    for align in [32, 64, 4096] {
+        assert!(Cell::new(Class::for_layout(100, align)).address().is_multiple_of(align));
+    }
+}
+
+#[test]
+fn the_cell_freed_last_is_given_out_first() {
+    let _alone = alone();
+    let _attached = Attached::new();
+    let (first, second) = (Cell::new(SMALL), Cell::new(SMALL));
+    let addresses = (first.address(), second.address());
+    drop((first, second));
+    assert_eq!(Cell::new(SMALL).address(), addresses.1);
+}
+
+#[test]
+fn a_walk_meets_every_cell_and_sees_which_are_in_use() {
+    let _alone = alone();
+    let cells: Vec<Cell> = (0..10).map(|_| Cell::new(SMALL)).collect();
+    for (index, cell) in cells.iter().enumerate() {
+        cell.state().store(1_000 + index as u64, Ordering::Release);
+    }
+    let seen = || {
+        let mut seen = Vec::new();
+        slab::for_each_cell(|state| {
+            // SAFETY: a cell's memory is a state word for ever.
+            let word = unsafe { state.as_ref() }.load(Ordering::Acquire);
+            seen.extend((word != 0).then_some(word));
+        });
+        seen.sort_unstable();
+        seen
+    };
+    assert_eq!(seen(), (1_000..1_010).collect::<Vec<u64>>());
+    drop(cells);
+    assert_eq!(seen(), []);
+}
+
+#[test]
+fn a_thread_that_detaches_gives_its_cells_back() {
+    let _alone = alone();
+    let freed: HashSet<usize> = thread::spawn(|| {
+        let _attached = Attached::new();
+        let cells: Vec<Cell> = (0..200).map(|_| Cell::new(SMALL)).collect();
+        cells.iter().map(Cell::address).collect()
+    })
+    .join()
+    .expect("no panic");
+    let n_before = n_cells();
+    let cells: Vec<Cell> = (0..200).map(|_| Cell::new(SMALL)).collect();
+    assert!(cells.iter().any(|cell| freed.contains(&cell.address())));
+    assert_eq!(n_cells(), n_before, "nothing was kept back");
+}
+
+#[test]
+fn attachments_nest() {
+    let _alone = alone();
+    let outer = Attached::new();
+    drop(Attached::new());
+    let cell = Cell::new(SMALL);
+    let address = cell.address();
+    drop(cell);
+    assert_eq!(Cell::new(SMALL).address(), address, "still in this thread's own list");
+    drop(outer);
+}
+
+#[test]
+fn a_cache_that_is_overfull_shares() {
+    let _alone = alone();
+    let (done, wait_done) = mpsc::channel();
+    let (end, wait_end) = mpsc::channel::<()>();
+    let hoarder = thread::spawn(move || {
+        let _attached = Attached::new();
+        drop((0..2_000).map(|_| Cell::new(SMALL)).collect::<Vec<Cell>>());
+        done.send(()).expect("somebody waits");
+        wait_end.recv().expect("somebody sends");
+    });
+    wait_done.recv().expect("the other thread is done");
+    let n_before = n_cells();
+    let cells: Vec<Cell> = (0..1_500).map(|_| Cell::new(SMALL)).collect();
+    assert_eq!(n_cells(), n_before, "the other thread keeps some hundred cells at most");
+    drop(cells);
+    end.send(()).expect("the other thread waits");
+    hoarder.join().expect("no panic");
+}
+
+#[test]
+fn churn_needs_no_more_memory_than_its_peak() {
+    let _alone = alone();
+    let n_rounds = if cfg!(miri) { 5 } else { 400 };
+    // Made on one thread, freed on another: the way of most tasks.
+    let round = |n_rounds: usize| {
+        let (send, receive) = mpsc::sync_channel::<Vec<Cell>>(1);
+        let maker = thread::spawn(move || {
+            let _attached = Attached::new();
+            for _ in 0..n_rounds {
+                let cells = (0..500).map(|_| Cell::new(SMALL)).collect();
+                send.send(cells).expect("somebody receives");
+            }
+        });
+        let _attached = Attached::new();
+        receive.iter().for_each(drop);
+        maker.join().expect("no panic");
+    };
+    // At most four batches exist at once, wherever the threads were stopped.
+    let warm: Vec<Cell> = (0..3_000).map(|_| Cell::new(SMALL)).collect();
+    drop(warm);
+    let n_before = n_cells();
+    round(n_rounds);
+    assert_eq!(n_cells(), n_before);
+}
