@@ -1,6 +1,9 @@
 //! What a runtime does in a forked child: it refuses, clearly, and can be dropped; a new one works.
 #![cfg(unix)]
-#![expect(clippy::print_stderr, reason = "the child's lines to its parent; the test harness owns standard output")]
+#![expect(
+    clippy::print_stderr,
+    reason = "the child's lines to its parent; the test harness owns standard output"
+)]
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,19 +11,33 @@ use std::time::Duration;
 use tasca::spawn;
 use tasca_tests::{Kind, guarded, panic_of, panic_text};
 
-const KINDS: [Kind; 3] = [Kind::MultiThread(2), Kind::CurrentThread, Kind::Deterministic(0)];
+const KINDS: [Kind; 3] = [
+    Kind::MultiThread(2),
+    Kind::CurrentThread,
+    Kind::Deterministic(0),
+];
 
 #[test]
 fn a_runtime_refuses_to_work_in_a_forked_child() {
     guarded("fork", || {
         let output = Command::new(std::env::current_exe().expect("a program knows itself"))
-            .args(["--exact", "forks", "--ignored", "--nocapture", "--test-threads=1"])
+            .args([
+                "--exact",
+                "forks",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .stdin(Stdio::null())
             .output()
             .expect("the child can be started");
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{text}");
-        assert_eq!(text.matches("the parent's runtime goes on").count(), KINDS.len(), "{text}");
+        assert_eq!(
+            text.matches("the parent's runtime goes on").count(),
+            KINDS.len(),
+            "{text}"
+        );
     });
 }
 
@@ -47,7 +64,10 @@ fn wait_for(pid: libc::pid_t) -> i32 {
     // SAFETY: `status` is valid for the call, and the process is a child that was not waited for.
     let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
     assert_eq!(waited, pid);
-    assert!(libc::WIFEXITED(status), "the child ended by itself: {status:#x}");
+    assert!(
+        libc::WIFEXITED(status),
+        "the child ended by itself: {status:#x}"
+    );
     libc::WEXITSTATUS(status)
 }
 
@@ -64,11 +84,14 @@ fn forks() {
                 panic_of(|| handle.block_on(async {})),
                 panic_of(|| drop(handle.enter())),
             ] {
-                assert!(text.contains("before fork()") && text.contains("new runtime"), "{text}");
+                assert!(
+                    text.contains("before fork()") && text.contains("new runtime"),
+                    "{text}"
+                );
             }
             let task = handle.spawn(async {});
             assert!(task.is_cancelled());
-            let error = task.result().map(|()| ()).unwrap_err().to_string();
+            let error = task.result().unwrap_err().to_string();
             assert!(error.contains("forked child"), "{error}");
             let call = handle.call_soon(|| unreachable!("nobody is there to call"));
             assert!(call.is_cancelled());

@@ -1,6 +1,9 @@
 //! Interrupts (rules R8-R11): SIGINT reaches a process of its own, which is this program in the role of a child.
 #![cfg(unix)]
-#![expect(clippy::print_stderr, reason = "the child's lines to its parent; the test harness owns standard output")]
+#![expect(
+    clippy::print_stderr,
+    reason = "the child's lines to its parent; the test harness owns standard output"
+)]
 #![expect(clippy::exit, reason = "the child's answer to its parent")]
 
 use std::future::pending;
@@ -37,7 +40,11 @@ impl InRole {
     /// Reads the child's next line, which is this one.
     #[track_caller]
     fn says(&mut self, expected: &str) {
-        let line = self.lines.next().expect("the child says something").expect("it can be read");
+        let line = self
+            .lines
+            .next()
+            .expect("the child says something")
+            .expect("it can be read");
         assert_eq!(line, expected);
     }
 
@@ -60,7 +67,10 @@ impl Drop for InRole {
     }
 }
 
-fn in_role<R: Send + 'static>(role: &'static str, test: impl FnOnce(InRole) -> R + Send + 'static) -> R {
+fn in_role<R: Send + 'static>(
+    role: &'static str,
+    test: impl FnOnce(InRole) -> R + Send + 'static,
+) -> R {
     guarded(role, move || test(InRole::start(role)))
 }
 
@@ -111,14 +121,22 @@ fn the_second_interrupt_ends_even_a_process_that_is_stuck() {
 impl InRole {
     /// Two signals that come at once are one for the system: repeats until the second has been seen.
     fn interrupt_until_dead(&mut self) {
-        while self.process.try_wait().expect("a child can be asked").is_none() {
+        while self
+            .process
+            .try_wait()
+            .expect("a child can be asked")
+            .is_none()
+        {
             self.interrupt();
             std::thread::yield_now();
         }
     }
 
     fn is_dead(&mut self) -> bool {
-        self.process.try_wait().expect("a child can be asked").is_some()
+        self.process
+            .try_wait()
+            .expect("a child can be asked")
+            .is_some()
     }
 }
 
@@ -164,21 +182,31 @@ async fn cleans_up() {
     eprintln!("ready");
     let cancelled = catch_cancelled(pending::<()>()).await.unwrap_err();
     let me = current_task().expect("main is a task");
-    eprintln!("caught {:?}, cancelling {}", cancelled.message(), me.cancelling());
+    eprintln!(
+        "caught {:?}, cancelling {}",
+        cancelled.message(),
+        me.cancelling()
+    );
     tasca::time::sleep(Duration::from_millis(5)).await;
     eprintln!("cleaned up");
-    cancelled.reraise().await
+    cancelled.reraise::<()>().await;
 }
 
 #[test]
 #[ignore = "the child of the other tests"]
 fn child() {
     let role = std::env::var("TASCA_TEST_ROLE").expect("a child has a role");
-    let runtime = Runtime::builder().worker_threads(2).build().expect("a runtime can be made");
+    let runtime = Runtime::builder()
+        .worker_threads(2)
+        .build()
+        .expect("a runtime can be made");
     let code = match role.as_str() {
         "cleans-up" => code_of(runtime.run(cleans_up())),
         "cleans-up-on-one-thread" => {
-            let runtime = Runtime::builder().current_thread().build().expect("a runtime can be made");
+            let runtime = Runtime::builder()
+                .current_thread()
+                .build()
+                .expect("a runtime can be made");
             code_of(runtime.run(cleans_up()))
         }
         "survives" => {
@@ -223,7 +251,10 @@ fn child() {
                 me.cancel_with("by somebody else");
                 cancelled.reraise::<()>().await;
             });
-            eprintln!("cancelled: {}", ended.expect_err("main was cancelled").is_interrupted());
+            eprintln!(
+                "cancelled: {}",
+                ended.expect_err("main was cancelled").is_interrupted()
+            );
             0
         }
         "twice" => {

@@ -31,13 +31,19 @@ fn wait_for_workers(prefix: &str, count: usize) {
     let expected: Vec<String> = (0..count).map(|index| format!("{prefix}{index}")).collect();
     let began = Instant::now();
     while threads(&prefix) != expected {
-        assert!(began.elapsed() < HANG, "{count} were expected: {:?}", threads(&prefix));
+        assert!(
+            began.elapsed() < HANG,
+            "{count} were expected: {:?}",
+            threads(&prefix)
+        );
         std::thread::yield_now();
     }
 }
 
 fn n_descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").expect("this is Linux").count()
+    fs::read_dir("/proc/self/fd")
+        .expect("this is Linux")
+        .count()
 }
 
 #[test]
@@ -45,16 +51,26 @@ fn a_runtime_has_the_threads_it_says_and_gives_them_back() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     guarded("threads", || {
         for n_workers in [1, 2, 8] {
-            let runtime =
-                Runtime::builder().worker_threads(n_workers).thread_name("given").build().unwrap();
+            let runtime = Runtime::builder()
+                .worker_threads(n_workers)
+                .thread_name("given")
+                .build()
+                .unwrap();
             runtime.block_on(runtime.handle().spawn(yield_now()));
             wait_for_workers("given", n_workers);
             drop(runtime);
             assert!(threads("given-").is_empty(), "{:?}", threads("given-"));
         }
-        let runtime = Runtime::builder().current_thread().thread_name("none").build().unwrap();
+        let runtime = Runtime::builder()
+            .current_thread()
+            .thread_name("none")
+            .build()
+            .unwrap();
         runtime.block_on(async { spawn(yield_now()).await });
-        assert!(threads("none-").is_empty(), "it runs on its caller's thread");
+        assert!(
+            threads("none-").is_empty(),
+            "it runs on its caller's thread"
+        );
     });
 }
 
@@ -62,7 +78,11 @@ fn a_runtime_has_the_threads_it_says_and_gives_them_back() {
 fn spare_workers_are_threads_that_are_given_back_too() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     guarded("spares", || {
-        let runtime = Runtime::builder().worker_threads(2).thread_name("extra").build().unwrap();
+        let runtime = Runtime::builder()
+            .worker_threads(2)
+            .thread_name("extra")
+            .build()
+            .unwrap();
         let gate = Gate::new();
         let blockers: Vec<_> = (0..2)
             .map(|_| {
@@ -101,8 +121,14 @@ fn panics_cost_no_thread() {
             .unwrap();
         wait_for_workers("panic", 4);
         for _ in 0..100 {
-            drop(runtime.handle().spawn(async { resume_unwind(Box::new("in a task")) }));
-            runtime.handle().call_soon(|| resume_unwind(Box::new("in a callback")));
+            drop(
+                runtime
+                    .handle()
+                    .spawn(async { resume_unwind(Box::new("in a task")) }),
+            );
+            runtime
+                .handle()
+                .call_soon(|| resume_unwind(Box::new("in a callback")));
         }
         assert_eq!(problems.wait(200).len(), 200);
         wait_for_workers("panic", 4);
@@ -114,7 +140,10 @@ fn runtimes_leave_no_descriptors_behind() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     guarded("descriptors", || {
         let once = || {
-            for builder in [Runtime::builder().worker_threads(3), Runtime::builder().current_thread()] {
+            for builder in [
+                Runtime::builder().worker_threads(3),
+                Runtime::builder().current_thread(),
+            ] {
                 let runtime = builder.build().unwrap();
                 runtime.block_on(async { spawn(yield_now()).await });
                 assert_eq!(runtime.run(async { 1 }).unwrap(), 1);
@@ -134,18 +163,26 @@ fn a_runtime_that_cannot_be_made_is_an_error_and_leaves_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     guarded("no descriptors", || {
         let limit = |n_max: libc::rlim_t| {
-            let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            let mut limit = libc::rlimit {
+                rlim_cur: 0,
+                rlim_max: 0,
+            };
             // SAFETY: the pointer is valid for the call.
-            assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0);
+            let status = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+            assert_eq!(status, 0);
             let before = limit.rlim_cur;
             limit.rlim_cur = n_max;
             // SAFETY: as above.
-            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+            let status = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+            assert_eq!(status, 0);
             before
         };
         let before = n_descriptors();
         let usual = limit(before as libc::rlim_t + 4);
-        let failed = Runtime::builder().worker_threads(64).thread_name("doomed").build();
+        let failed = Runtime::builder()
+            .worker_threads(64)
+            .thread_name("doomed")
+            .build();
         limit(usual);
         let error = failed.expect_err("there are no descriptors for so many workers");
         assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");

@@ -23,6 +23,7 @@ mod slab;
 #[path = "../../crates/tasca-core/src/biased/mod.rs"]
 mod biased;
 #[path = "../../crates/tasca-core/src/scheduler/gate.rs"]
+#[expect(dead_code, reason = "some questions are asked by the scheduler only")]
 mod gate;
 #[path = "../../crates/tasca-core/src/idle/mod.rs"]
 #[expect(dead_code, reason = "some questions are asked by the scheduler only")]
@@ -37,11 +38,13 @@ mod queue;
 #[path = "../../crates/tasca-core/src/slots/mod.rs"]
 mod slots;
 #[path = "../../crates/tasca-core/src/task/mod.rs"]
-#[allow(
+#[expect(
     dead_code,
     unreachable_pub,
+    unnameable_types,
     reason = "the public face of tasks serves users, not models"
 )]
 mod task;
 #[path = "../../crates/tasca-core/src/timer_queue/mod.rs"]
+#[expect(dead_code, reason = "some questions are asked by the scheduler only")]
 mod timer_queue;

@@ -35,7 +35,7 @@ macro_rules! thread_local_const {
 }
 pub(crate) use thread_local_const;
 
-/// loom's mutex with the face of parking_lot's.
+/// loom's mutex with the face of `parking_lot`'s.
 #[derive(Default)]
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -72,7 +72,7 @@ impl<T> DerefMut for MutexGuard<'_, T> {
     }
 }
 
-/// loom's condition variable with the face of parking_lot's. Nothing times out in a model.
+/// loom's condition variable with the face of `parking_lot`'s. Nothing times out in a model.
 #[derive(Debug)]
 pub(crate) struct Condvar(loom::sync::Condvar);
 

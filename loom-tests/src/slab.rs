@@ -13,7 +13,6 @@ use loom::alloc::Track;
 use crate::primitive::{AtomicU64, Ordering};
 
 #[path = "../../crates/tasca-core/src/slab/class.rs"]
-#[expect(dead_code, reason = "pages are not made here")]
 mod class;
 
 use class::SIZES;

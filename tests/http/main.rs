@@ -106,7 +106,8 @@ fn what_is_not_http_is_turned_away() {
 
 #[test]
 fn a_server_without_descriptors_says_so_and_serves_those_who_wait_when_it_has_some() {
-    let mut server = Server::start_with_descriptors(40);
+    let mut server = Server::start();
+    server.limit_descriptors(20);
     let mut clients: Vec<Client> = (0..60).map(|_| Client::connect(&server)).collect();
     server.wait_for_report("cannot accept connections, will try again");
     // The system has made their connections, but the server has not accepted them yet.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
 use tasca_tests::HANG;
 
 /// The server of `crates/tasca/examples/http_server.rs`.
@@ -24,19 +24,9 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on a port of its own, and waits until it listens.
     pub(crate) fn start() -> Self {
-        // Servers have as many descriptors as this process.
+        // The server has as many descriptors as this process.
         raise_descriptor_limit();
-        Self::start_as(&mut Command::new(PROGRAM))
-    }
-
-    /// Starts one that may have so many descriptors.
-    pub(crate) fn start_with_descriptors(n_max: usize) -> Self {
-        let script = format!("ulimit -n {n_max} && exec \"$0\" \"$@\"");
-        Self::start_as(Command::new("sh").args(["-c", &script, PROGRAM]))
-    }
-
-    fn start_as(command: &mut Command) -> Self {
-        let mut child = command
+        let mut child = Command::new(PROGRAM)
             .arg("127.0.0.1:0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -57,6 +47,16 @@ impl Server {
         server
     }
 
+    /// Lets the server open only so many descriptors more.
+    pub(crate) fn limit_descriptors(&self, n_more: usize) {
+        let limit = Rlimit {
+            current: Some((self.descriptors().len() + n_more) as u64),
+            maximum: getrlimit(Resource::Nofile).maximum,
+        };
+        let before = prlimit(Some(self.pid()), Resource::Nofile, limit);
+        before.expect("the limit can be lowered");
+    }
+
     /// The address of a page.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -64,7 +64,7 @@ impl Server {
 
     /// As Ctrl-C does.
     pub(crate) fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).expect("the server runs");
+        kill_process(self.pid(), Signal::INT).expect("the server runs");
     }
 
     /// Waits until the server says this on its standard error.
@@ -102,11 +102,22 @@ impl Server {
     }
 
     fn n_sockets(&self) -> usize {
+        let is_socket = |what: &&String| what.starts_with("socket:");
+        self.descriptors().iter().filter(is_socket).count()
+    }
+
+    /// What the server has open.
+    fn descriptors(&self) -> Vec<String> {
         let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server runs");
+        // One may be closed while the list is read.
         let targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
         targets
-            .filter(|target| target.to_string_lossy().starts_with("socket:"))
-            .count()
+            .map(|target| target.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 }
 
@@ -154,10 +165,16 @@ impl Lines {
 
 /// Lets this process, and those that it starts, have as many descriptors as it may.
 fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
+    let maximum = getrlimit(Resource::Nofile).maximum;
     let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
+        current: maximum,
+        maximum,
     };
     setrlimit(Resource::Nofile, raised).expect("the soft limit can be raised to the hard one");
+}
+
+/// How many that is.
+pub(crate) fn n_descriptors_max() -> usize {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    maximum.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX))
 }

@@ -16,16 +16,30 @@ fn expect_refused(server: &Server) {
 
 #[test]
 fn an_interrupt_ends_an_idle_server() {
+    let server = Server::start();
+    server.interrupt();
+    assert_eq!(server.wait_for_end().code(), Some(0));
+}
+
+#[test]
+fn an_interrupt_closes_idle_connections_while_others_are_busy() {
     let mut server = Server::start();
     let mut idle = Client::connect(&server);
     assert_eq!(idle.get("/").body, GREETING);
     let mut silent = Client::connect(&server);
+    let mut busy = Client::connect(&server);
+    begin_echo(&mut busy);
 
     server.interrupt();
     server.wait_for_report("stopping");
     expect_refused(&server);
     idle.expect_end();
-    silent.expect_end_or_reset();
+    silent.expect_end();
+    send_chunk(&mut busy, b"still here");
+    assert_eq!(busy.receive_chunks(10), b"still here");
+    busy.send("0\r\n\r\n");
+    busy.receive_last_chunk();
+    busy.expect_end();
     assert_eq!(server.wait_for_end().code(), Some(0));
 }
 

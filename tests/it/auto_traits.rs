@@ -147,8 +147,8 @@ fn sources() {
     use std::os::unix::net::UnixStream;
     use tasca::io::Async;
     use tasca::net::{
-        OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener,
-        WriteHalf,
+        OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpStream, UdpSocket, UnixDatagram,
+        UnixListener, WriteHalf,
     };
     pin! {
         Async<UnixStream>:              yes yes yes;
@@ -171,7 +171,9 @@ fn futures_of_async_functions_can_be_spawned() {
         PhantomData
     }
     let _finally = send(tasca::finally(async { 1 }, async {}));
-    let _tick = |interval: &mut tasca::time::Interval| drop(send(interval.tick()));
+    let _tick = |interval: &mut tasca::time::Interval| {
+        let _marker = send(interval.tick());
+    };
     let _nested = send(tasca::catch_cancelled(async {
         tasca::yield_now().await;
         tasca::Cancelled::new().reraise::<Local>().await;
@@ -181,7 +183,7 @@ fn futures_of_async_functions_can_be_spawned() {
 #[test]
 fn handles_are_small() {
     use std::mem::size_of;
-    assert_eq!(size_of::<Option<tasca::Task<[u8; 100]>>>(), size_of::<usize>());
+    assert_eq!(size_of::<tasca::Task<[u8; 100]>>(), size_of::<usize>());
     assert_eq!(size_of::<Option<tasca::TaskRef>>(), size_of::<usize>());
     assert_eq!(size_of::<Option<tasca::TaskError>>(), size_of::<usize>());
 }

@@ -47,7 +47,10 @@ fn any_number_of_tasks_wait_for_one() {
         for waiter in waiters {
             assert_eq!(waiter.await, 7);
         }
-        assert_eq!(Arc::into_inner(task).expect("the waiters are done").await, 7);
+        assert_eq!(
+            Arc::into_inner(task).expect("the waiters are done").await,
+            7
+        );
     });
 }
 
@@ -78,7 +81,12 @@ fn waiters_are_woken_in_the_order_in_which_they_came() {
             waiter.await;
         }
     });
-    assert_eq!(log.take(), ["waiter 0", "waiter 1", "waiter 2", "callback", "waiter 3", "waiter 4"]);
+    assert_eq!(
+        log.take(),
+        [
+            "waiter 0", "waiter 1", "waiter 2", "callback", "waiter 3", "waiter 4"
+        ]
+    );
 }
 
 #[test]
@@ -90,7 +98,10 @@ fn a_result_is_asked_for_as_often_as_one_likes() {
             5
         });
         assert!(matches!(task.result(), Err(ResultError::InvalidState)));
-        assert_eq!(task.result().unwrap_err().to_string(), "the task is not done");
+        assert_eq!(
+            task.result().unwrap_err().to_string(),
+            "the task is not done"
+        );
         promise.set(()).unwrap();
         (&task).await;
         assert_eq!(task.result().unwrap(), &5);
@@ -106,7 +117,7 @@ fn a_result_is_asked_for_as_often_as_one_likes() {
 
         let panicked = Task::builder().name("p").spawn(async { panic!("oh no") });
         panicked.finished().await;
-        let error = panicked.result().map(|()| ()).unwrap_err();
+        let error = panicked.result().unwrap_err();
         assert_eq!(error.to_string(), "task 'p' panicked: oh no");
     });
 }
@@ -126,7 +137,7 @@ fn an_outcome_is_the_end_as_a_value() {
         assert!(error.into_panic().is_err());
 
         let task = spawn(async { std::panic::panic_any(17_u32) });
-        let error = task.outcome().await.map(|()| ()).unwrap_err();
+        let error = task.outcome().await.unwrap_err();
         assert!(error.is_panic() && !error.is_cancelled());
         assert_eq!(error.panic_text(), None);
         assert_eq!(*error.into_panic().unwrap().downcast::<u32>().unwrap(), 17);
@@ -145,11 +156,11 @@ fn an_err_is_a_value_like_any_other() {
 fn a_panic_goes_on_in_the_awaiting_task() {
     everywhere(|_| async {
         let outer = spawn(async { spawn(async { panic!("inner") }).await });
-        let error = outer.outcome().await.map(|()| ()).unwrap_err();
+        let error = outer.outcome().await.unwrap_err();
         assert_eq!(error.panic_text(), Some("inner"));
         // The payload itself, not a copy of its text.
         let outer = spawn(async { spawn(async { std::panic::panic_any(3_i8) }).await });
-        let payload = outer.outcome().await.map(|()| ()).unwrap_err().into_panic().unwrap();
+        let payload = outer.outcome().await.unwrap_err().into_panic().unwrap();
         assert_eq!(*payload.downcast::<i8>().unwrap(), 3);
     });
 }
@@ -157,7 +168,11 @@ fn a_panic_goes_on_in_the_awaiting_task() {
 #[test]
 fn waiters_by_reference_of_a_panic_panic_with_its_text() {
     everywhere(|_| async {
-        let task = Arc::new(Task::builder().name("root").spawn(async { panic!("cause") }));
+        let task = Arc::new(
+            Task::builder()
+                .name("root")
+                .spawn(async { panic!("cause") }),
+        );
         for _ in 0..2 {
             let task = Arc::clone(&task);
             let waiter = spawn(async move { *(&*task).await });
@@ -182,7 +197,11 @@ fn a_cancellation_is_raised_in_the_awaiting_task() {
         let outer_shadow = outer.task_ref();
         let error = outer.outcome().await.unwrap_err();
         assert_eq!(error.cancel_message(), Some("by a third party"));
-        assert_eq!(outer_shadow.cancelling(), 0, "nobody asked the outer one to stop (rule C15)");
+        assert_eq!(
+            outer_shadow.cancelling(),
+            0,
+            "nobody asked the outer one to stop (rule C15)"
+        );
     });
 }
 
@@ -272,11 +291,20 @@ fn a_cancelled_task_awaited_outside_any_task_panics_and_says_what_to_do() {
     let (runtime, _) = runtime(Kind::MultiThread(1));
     let task = runtime.handle().spawn(pending::<()>());
     task.cancel();
-    let text = guarded("foreign", move || panic_of(|| futures::executor::block_on(task)));
-    assert!(text.contains("outside any task") && text.contains("outcome()"), "{text}");
+    let text = guarded("foreign", move || {
+        panic_of(|| futures::executor::block_on(task))
+    });
+    assert!(
+        text.contains("outside any task") && text.contains("outcome()"),
+        "{text}"
+    );
     let task = runtime.handle().spawn(pending::<()>());
     task.cancel();
-    assert!(futures::executor::block_on(task.outcome()).unwrap_err().is_cancelled());
+    assert!(
+        futures::executor::block_on(task.outcome())
+            .unwrap_err()
+            .is_cancelled()
+    );
 }
 
 #[test]
@@ -299,7 +327,7 @@ fn a_panic_payload_whose_drop_panics_harms_nobody() {
     everywhere(|_| async {
         let task = spawn(async { std::panic::panic_any(Bomb("payload")) });
         task.finished().await;
-        let error = task.outcome().await.map(|()| ()).unwrap_err();
+        let error = task.outcome().await.unwrap_err();
         drop(error);
         let caught = std::panic::catch_unwind(|| panic!("control"));
         assert_eq!(panic_text(&*caught.unwrap_err()), "control");

@@ -213,7 +213,12 @@ fn a_callback_registered_outside_any_runtime_is_called_on_the_tasks_runtime() {
     let task = runtime.handle().spawn(opened);
     let (sender, receiver) = std::sync::mpsc::channel();
     task.add_done_callback(move |_| {
-        sender.send((current_task().is_none(), tasca::Handle::try_current().is_some())).unwrap();
+        sender
+            .send((
+                current_task().is_none(),
+                tasca::Handle::try_current().is_some(),
+            ))
+            .unwrap();
     });
     opener.set(()).unwrap();
     assert_eq!(receiver.recv_timeout(tasca_tests::HANG), Ok((true, true)));

@@ -10,7 +10,9 @@ use tasca_tests::{Counter, Kind, Log, everywhere, on_each, start};
 
 /// Waits for ever, in a scope; gives the message of what it caught.
 async fn caught() -> Option<String> {
-    let cancelled = catch_cancelled(pending::<()>()).await.expect_err("the body waits for ever");
+    let cancelled = catch_cancelled(pending::<()>())
+        .await
+        .expect_err("the body waits for ever");
     cancelled.message().map(str::to_owned)
 }
 
@@ -61,7 +63,11 @@ fn every_request_counts_and_uncancel_takes_one_back() {
             assert_eq!(me.cancelling(), 2);
             assert_eq!(me.uncancel(), 1);
             let cancelled = catch_cancelled(pending::<()>()).await.unwrap_err();
-            assert_eq!(cancelled.message(), Some("second"), "of requests that are only noted the last counts");
+            assert_eq!(
+                cancelled.message(),
+                Some("second"),
+                "of requests that are only noted the last counts"
+            );
             assert_eq!(me.cancelling(), 1, "delivery takes nothing back");
             me.uncancel()
         });
@@ -108,7 +114,10 @@ fn a_task_cancelled_before_it_starts_never_runs() {
         });
         assert!(task.cancel_with("first"));
         assert!(task.cancel_with("last"));
-        assert!(!task.is_finished() && !task.is_cancelled(), "it ends at its turn (rule C21)");
+        assert!(
+            !task.is_finished() && !task.is_cancelled(),
+            "it ends at its turn (rule C21)"
+        );
         let error = task.outcome().await.unwrap_err();
         assert_eq!(error.cancel_message(), Some("last"));
         assert_eq!((polls.get(), drops.get()), (0, 1));
@@ -132,8 +141,14 @@ fn a_task_that_cancels_itself_gets_it_at_its_next_suspension() {
                 log.say("not reached");
             }
         });
-        assert_eq!(task.outcome().await.unwrap_err().cancel_message(), Some("self"));
-        assert_eq!(log.take(), ["goes on", "an await that does not suspend delivers nothing"]);
+        assert_eq!(
+            task.outcome().await.unwrap_err().cancel_message(),
+            Some("self")
+        );
+        assert_eq!(
+            log.take(),
+            ["goes on", "an await that does not suspend delivers nothing"]
+        );
     });
 }
 
@@ -159,8 +174,37 @@ fn a_panic_after_a_request_is_the_end() {
             current_task().unwrap().cancel();
             panic!("instead");
         });
-        let error = task.outcome().await.map(|()| ()).unwrap_err();
-        assert_eq!(error.panic_text(), Some("instead"), "the request is forgotten (rule C8)");
+        let error = task.outcome().await.unwrap_err();
+        assert_eq!(
+            error.panic_text(),
+            Some("instead"),
+            "the request is forgotten (rule C8)"
+        );
+    });
+}
+
+#[test]
+fn an_err_after_a_request_is_the_end_of_a_task_that_may_fail() {
+    everywhere(|_| async {
+        let fails = tasca::try_spawn(async {
+            current_task().unwrap().cancel();
+            Err::<(), _>("instead")
+        });
+        assert_eq!(
+            fails.await,
+            Err("instead"),
+            "the request is forgotten (rule C8)"
+        );
+        let succeeds = tasca::try_spawn(async {
+            current_task().unwrap().cancel_with("at the end");
+            Ok::<_, ()>(1)
+        });
+        let error = succeeds.outcome().await.unwrap_err();
+        assert_eq!(
+            error.cancel_message(),
+            Some("at the end"),
+            "a value is not (rule C7)"
+        );
     });
 }
 
@@ -172,8 +216,11 @@ fn a_cancel_wins_over_a_result_that_waits() {
         let (start, started) = tasca::promise();
         let waiter = spawn(async move {
             start.set(()).unwrap();
-            let ended = catch_cancelled((&opened).into_future()).await.map(|value: &u8| *value);
-            (ended.unwrap_err().message().map(str::to_owned), *opened.result().unwrap())
+            let ended = catch_cancelled((&opened).into_future()).await.copied();
+            (
+                ended.unwrap_err().message().map(str::to_owned),
+                *opened.result().unwrap(),
+            )
         });
         started.await;
         promise.set(5).unwrap();
@@ -229,7 +276,11 @@ fn a_child_that_swallows_the_request_leaves_its_parent_running() {
         .await;
         parent.cancel_with("swallow this");
         let parent_shadow = parent.task_ref();
-        assert_eq!(parent.await.as_deref(), Some("swallow this"), "the parent got the child's value");
+        assert_eq!(
+            parent.await.as_deref(),
+            Some("swallow this"),
+            "the parent got the child's value"
+        );
         assert!(!parent_shadow.is_cancelled() && !child_shadow.is_cancelled());
         assert_eq!(parent_shadow.cancelling(), 1, "the count stays raised");
     });

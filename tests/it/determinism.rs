@@ -107,7 +107,9 @@ fn seed_zero_is_first_come_first_served() {
             task.await;
         }
     });
-    let expected = ["0.0", "1.0", "2.0", "0.1", "1.1", "2.1", "0.2", "1.2", "2.2"];
+    let expected = [
+        "0.0", "1.0", "2.0", "0.1", "1.1", "2.1", "0.2", "1.2", "2.2",
+    ];
     assert_eq!(log.take(), expected);
 }
 

@@ -8,11 +8,19 @@ use std::thread;
 use tasca::{Runtime, Task, promise, spawn, spawn_local, spawn_pinned, yield_now};
 use tasca_tests::{Counter, Kind, everywhere, guarded, on_each, panic_of, runtime};
 
-const MULTI: [Kind; 3] = [Kind::MultiThread(1), Kind::MultiThread(2), Kind::MultiThread(4)];
+const MULTI: [Kind; 3] = [
+    Kind::MultiThread(1),
+    Kind::MultiThread(2),
+    Kind::MultiThread(4),
+];
 
 #[test]
 fn a_local_task_need_not_be_send() {
-    for kind in [Kind::CurrentThread, Kind::Deterministic(0), Kind::Deterministic(3)] {
+    for kind in [
+        Kind::CurrentThread,
+        Kind::Deterministic(0),
+        Kind::Deterministic(3),
+    ] {
         let (runtime, _problems) = runtime(kind);
         let text = runtime.block_on(async {
             let shared = Rc::new(RefCell::new(String::from("a")));
@@ -29,7 +37,9 @@ fn a_local_task_need_not_be_send() {
             for task in tasks {
                 task.await;
             }
-            Rc::into_inner(shared).expect("the tasks are done").into_inner()
+            Rc::into_inner(shared)
+                .expect("the tasks are done")
+                .into_inner()
         });
         assert_eq!(text.len(), 3, "{text}");
     }
@@ -59,7 +69,9 @@ fn a_local_task_on_a_worker_stays_on_its_thread() {
             shared.get()
         });
         // Others would steal it if they could.
-        let noise: Vec<_> = (0..50).map(|_| spawn(async { yield_now().await })).collect();
+        let noise: Vec<_> = (0..50)
+            .map(|_| spawn(async { yield_now().await }))
+            .collect();
         assert_eq!(pinned.ok().expect("there is a worker 0").await, 400);
         for task in noise {
             task.await;
@@ -115,7 +127,12 @@ fn a_pinned_future_is_made_and_dropped_on_its_worker() {
     });
     let cancelled = tasks.pop().unwrap();
     cancelled.cancel();
-    assert!(runtime.block_on(cancelled.outcome()).unwrap_err().is_cancelled());
+    assert!(
+        runtime
+            .block_on(cancelled.outcome())
+            .unwrap_err()
+            .is_cancelled()
+    );
     assert_eq!(drops.get(), 1);
     // The others are dropped with the runtime, each on its own thread.
     guarded("drop", move || drop(runtime));
@@ -176,10 +193,16 @@ fn local_tasks_have_names() {
 #[test]
 fn spawn_local_outside_a_worker_says_what_to_do() {
     let text = panic_of(|| spawn_local(async {}));
-    assert!(text.contains("outside a worker") && text.contains("spawn_pinned"), "{text}");
+    assert!(
+        text.contains("outside a worker") && text.contains("spawn_pinned"),
+        "{text}"
+    );
     let runtime = Runtime::new().unwrap();
     let text = runtime.block_on(async { panic_of(|| spawn_local(async {})) });
-    assert!(text.contains("outside a worker"), "block_on's thread is no worker: {text}");
+    assert!(
+        text.contains("outside a worker"),
+        "block_on's thread is no worker: {text}"
+    );
 }
 
 #[test]

@@ -52,7 +52,11 @@ fn a_cancelled_callback_is_not_called_and_is_dropped() {
                 let _held = held;
                 counted.add();
             };
-            let call = if timed { handle.call_later(1000 * MS, callback) } else { handle.call_soon(callback) };
+            let call = if timed {
+                handle.call_later(1000 * MS, callback)
+            } else {
+                handle.call_soon(callback)
+            };
             if timed {
                 assert!(!call.is_cancelled());
             }
@@ -72,27 +76,36 @@ fn a_cancelled_callback_is_not_called_and_is_dropped() {
 
 #[test]
 fn callbacks_in_time_are_called_at_their_deadlines_and_in_their_order() {
-    on_each(&[Kind::Deterministic(0), Kind::CurrentThread, Kind::MultiThread(1)], |_| async {
-        let handle = Handle::current();
-        let began = handle.time();
-        let (sender, calls) = mpsc::channel();
-        for delay in [5, 1, 3, 2, 4] {
-            let (clock, sender) = (handle.clone(), sender.clone());
-            let call = handle.call_at(began + delay * MS, move || sender.send((delay, clock.time())).unwrap());
-            assert_eq!(call.when(), Some(began + delay * MS));
-        }
-        let (promise, told) = promise();
-        handle.call_later(8 * MS, move || promise.set(()).unwrap());
-        told.await;
-        let mut last = 0;
-        for (delay, at) in calls.try_iter() {
-            assert!(at >= began + delay * MS, "never early");
-            assert_eq!(delay, last + 1);
-            last = delay;
-        }
-        assert_eq!(last, 5);
-        assert!(handle.call_soon(|| ()).when().is_none());
-    });
+    on_each(
+        &[
+            Kind::Deterministic(0),
+            Kind::CurrentThread,
+            Kind::MultiThread(1),
+        ],
+        |_| async {
+            let handle = Handle::current();
+            let began = handle.time();
+            let (sender, calls) = mpsc::channel();
+            for delay in [5, 1, 3, 2, 4] {
+                let (clock, sender) = (handle.clone(), sender.clone());
+                let call = handle.call_at(began + delay * MS, move || {
+                    sender.send((delay, clock.time())).unwrap()
+                });
+                assert_eq!(call.when(), Some(began + delay * MS));
+            }
+            let (promise, told) = promise();
+            handle.call_later(8 * MS, move || promise.set(()).unwrap());
+            told.await;
+            let mut last = 0;
+            for (delay, at) in calls.try_iter() {
+                assert!(at >= began + delay * MS, "never early");
+                assert_eq!(delay, last + 1);
+                last = delay;
+            }
+            assert_eq!(last, 5);
+            assert!(handle.call_soon(|| ()).when().is_none());
+        },
+    );
 }
 
 #[test]
@@ -110,7 +123,9 @@ fn equal_deadlines_go_in_the_order_of_arming_and_past_ones_come_soon() {
         let zero = log.clone();
         handle.call_later(Duration::ZERO, move || zero.say("zero"));
         tasca::time::sleep(20 * MS).await;
-        let expected = ["past", "zero", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+        let expected = [
+            "past", "zero", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9",
+        ];
         assert_eq!(log.take(), expected);
     });
 }

@@ -17,20 +17,26 @@ fn place_of(body: impl FnOnce()) -> ((String, u32), String) {
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let place = info.location().map(|place| (place.file().to_owned(), place.line()));
+            let place = info
+                .location()
+                .map(|place| (place.file().to_owned(), place.line()));
             PLACE.set(place);
             before(info);
         }));
     });
     let payload = catch_unwind(AssertUnwindSafe(body)).expect_err("it panics");
-    (PLACE.take().expect("a panic has a place"), panic_text(&*payload))
+    (
+        PLACE.take().expect("a panic has a place"),
+        panic_text(&*payload),
+    )
 }
 
 /// The panic of `body` points into this file, at the line on which it is written.
 macro_rules! points_here {
     ($body:expr, $($text:expr),+) => {{
         let (place, text) = place_of(|| { let _unused = $body; });
-        assert_eq!(place, (file!().to_owned(), line!()), "{text}");
+        // Where the call does not fit beside the macro's name, it stands on the next line.
+        assert!(place.0 == file!() && (line!()..=line!() + 1).contains(&place.1), "{place:?}: {text}");
         $(assert!(text.contains($text), "{text}");)+
     }};
 }
@@ -39,38 +45,79 @@ macro_rules! points_here {
 fn worker_counts_that_make_no_sense_are_errors() {
     for (builder, words) in [
         (Runtime::builder().worker_threads(0), "at least one worker"),
-        (Runtime::builder().worker_threads(100_000), "the most is 1024"),
-        (Runtime::builder().worker_threads(usize::MAX), "the most is 1024"),
-        (Runtime::builder().current_thread().worker_threads(0), "at least one worker"),
-        (Runtime::builder().current_thread().worker_threads(2), "multi_thread()"),
-        (Runtime::builder().deterministic(0).worker_threads(8), "multi_thread()"),
+        (
+            Runtime::builder().worker_threads(100_000),
+            "the most is 1024",
+        ),
+        (
+            Runtime::builder().worker_threads(usize::MAX),
+            "the most is 1024",
+        ),
+        (
+            Runtime::builder().current_thread().worker_threads(0),
+            "at least one worker",
+        ),
+        (
+            Runtime::builder().current_thread().worker_threads(2),
+            "multi_thread()",
+        ),
+        (
+            Runtime::builder().deterministic(0).worker_threads(8),
+            "multi_thread()",
+        ),
     ] {
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains(words), "{error}");
     }
-    assert!(Runtime::builder().current_thread().worker_threads(1).build().is_ok());
+    assert!(
+        Runtime::builder()
+            .current_thread()
+            .worker_threads(1)
+            .build()
+            .is_ok()
+    );
 }
 
 #[test]
 fn outside_a_runtime_every_call_points_at_its_caller() {
-    points_here!(spawn(async {}), "no tasca runtime on this thread", "Runtime::block_on");
+    points_here!(
+        spawn(async {}),
+        "no tasca runtime on this thread",
+        "Runtime::block_on"
+    );
     points_here!(tasca::all_tasks(), "no tasca runtime");
     points_here!(Handle::current(), "no tasca runtime");
-    points_here!(tasca::Task::builder().name("x").spawn(async {}), "no tasca runtime");
+    points_here!(
+        tasca::Task::builder().name("x").spawn(async {}),
+        "no tasca runtime"
+    );
     points_here!(tasca::spawn_local(async {}), "outside a worker");
-    points_here!(tasca::spawn_pinned(0, || async {}).is_ok(), "no tasca runtime");
-    points_here!(tasca::time::interval(Duration::from_secs(1)), "outside a tasca runtime");
+    points_here!(
+        tasca::spawn_pinned(0, || async {}).is_ok(),
+        "no tasca runtime"
+    );
+    points_here!(
+        tasca::time::interval(Duration::from_secs(1)),
+        "outside a tasca runtime"
+    );
 }
 
 #[test]
 fn a_sleep_outside_a_runtime_points_at_its_await() {
-    points_here!(futures::executor::block_on(async { tasca::time::sleep(Duration::ZERO).await }), "outside a tasca runtime", "Handle::enter");
+    points_here!(
+        futures::executor::block_on(async { tasca::time::sleep(Duration::ZERO).await }),
+        "outside a tasca runtime",
+        "Handle::enter"
+    );
 }
 
 #[test]
 fn a_raise_outside_a_task_points_at_its_await() {
-    points_here!(futures::executor::block_on(async { tasca::Cancelled::new().reraise::<()>().await }), "outside any task");
+    points_here!(
+        futures::executor::block_on(async { tasca::Cancelled::new().reraise::<()>().await }),
+        "outside any task"
+    );
 }
 
 #[test]
@@ -81,7 +128,11 @@ fn block_on_inside_a_task_is_refused_at_its_line() {
             let handle = runtime.handle();
             let nested = handle.clone();
             runtime.block_on(handle.spawn(async move {
-                points_here!(nested.block_on(async {}), "block_on was called inside a task", "await the future");
+                points_here!(
+                    nested.block_on(async {}),
+                    "block_on was called inside a task",
+                    "await the future"
+                );
                 // Another runtime's block_on would hold the worker up as well.
                 let other = Runtime::new().unwrap();
                 points_here!(other.block_on(async {}), "inside a task");
@@ -102,7 +153,14 @@ fn block_on_inside_a_callback_is_refused() {
     let handle = runtime.handle();
     handle.call_soon(move || Handle::current().block_on(async {}));
     let reports = problems.wait(1);
-    assert!(reports[0].text.as_deref().unwrap_or_default().contains("inside a task or callback"), "{reports:?}");
+    assert!(
+        reports[0]
+            .text
+            .as_deref()
+            .unwrap_or_default()
+            .contains("inside a task or callback"),
+        "{reports:?}"
+    );
 }
 
 #[test]
@@ -121,7 +179,11 @@ fn a_runtime_on_one_thread_is_driven_by_one_block_on() {
                 })
             });
             inside.wait();
-            points_here!(runtime.block_on(async {}), "another block_on", "Handle::spawn");
+            points_here!(
+                runtime.block_on(async {}),
+                "another block_on",
+                "Handle::spawn"
+            );
             leave.open();
             assert_eq!(first.join().unwrap(), 5);
         });
@@ -141,7 +203,11 @@ fn a_block_on_that_is_cancelled_says_so_at_its_line() {
 
 #[test]
 fn a_task_that_awaits_itself_can_be_cancelled() {
-    for kind in [Kind::CurrentThread, Kind::MultiThread(2), Kind::Deterministic(0)] {
+    for kind in [
+        Kind::CurrentThread,
+        Kind::MultiThread(2),
+        Kind::Deterministic(0),
+    ] {
         guarded(&format!("{kind:?}"), move || {
             let (runtime, _problems) = runtime(kind);
             runtime.block_on(async {

@@ -10,7 +10,9 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use tasca::{Handle, Task, Trouble, promise, spawn, yield_now};
-use tasca_tests::{Bomb, Counter, Gate, HANG, Kind, Report, everywhere, on_each, panic_of, runtime};
+use tasca_tests::{
+    Bomb, Counter, Gate, HANG, Kind, Report, everywhere, on_each, panic_of, runtime,
+};
 
 /// Spawns a task that panics, detached; gives the line.
 fn spawn_lost(name: &str) -> u32 {
@@ -42,7 +44,9 @@ fn a_panic_that_nobody_saw_is_reported_once_with_name_and_place() {
 #[test]
 fn a_panic_is_reported_when_its_handle_is_dropped_unasked() {
     everywhere(|problems| async move {
-        let task = Task::builder().name("kept").spawn(async { panic!("unasked") });
+        let task = Task::builder()
+            .name("kept")
+            .spawn(async { panic!("unasked") });
         task.finished().await;
         problems.expect_none();
         drop(task);
@@ -54,18 +58,18 @@ fn a_panic_is_reported_when_its_handle_is_dropped_unasked() {
 fn a_panic_that_was_observed_is_not_reported() {
     everywhere(|problems| async move {
         let failing = || spawn(async { panic!("seen") });
-        assert!(failing().outcome().await.map(|()| ()).is_err());
+        assert!(failing().outcome().await.is_err());
         let task = failing();
         task.finished().await;
-        assert!(task.result().map(|()| ()).is_err(), "asked");
+        assert!(task.result().is_err(), "asked");
         drop(task);
         let task = failing();
-        let parent = spawn(async move { task.await });
-        assert!(parent.outcome().await.map(|()| ()).is_err(), "awaited");
+        let parent = spawn(task);
+        assert!(parent.outcome().await.is_err(), "awaited");
         let task = Arc::new(failing());
         let by_reference = Arc::clone(&task);
         let parent = spawn(async move { *(&*by_reference).await });
-        assert!(parent.outcome().await.map(|()| ()).is_err(), "awaited by reference");
+        assert!(parent.outcome().await.is_err(), "awaited by reference");
         drop(task);
         problems.expect_none();
     });
@@ -101,15 +105,24 @@ impl Future for Fragile {
 #[test]
 fn a_panic_in_poll_ends_the_task_alone() {
     everywhere(|_| async {
-        let task = spawn(Fragile { in_poll: true, _bomb: None });
-        assert_eq!(task.outcome().await.unwrap_err().panic_text(), Some("in poll"));
+        let task = spawn(Fragile {
+            in_poll: true,
+            _bomb: None,
+        });
+        assert_eq!(
+            task.outcome().await.unwrap_err().panic_text(),
+            Some("in poll")
+        );
     });
 }
 
 #[test]
 fn a_panic_in_the_drop_of_a_finished_future_ends_the_task_alone() {
     everywhere(|problems| async move {
-        let task = spawn(Fragile { in_poll: false, _bomb: Some(Bomb("future's drop")) });
+        let task = spawn(Fragile {
+            in_poll: false,
+            _bomb: Some(Bomb("future's drop")),
+        });
         // Whether the value or the panic wins is not promised; that somebody hears of it is.
         match task.outcome().await {
             Ok(()) => problems.expect_one(Trouble::DropPanicked, "future's drop"),
@@ -122,7 +135,10 @@ fn a_panic_in_the_drop_of_a_finished_future_ends_the_task_alone() {
 #[test]
 fn panics_in_poll_and_then_in_drop_end_the_task_alone() {
     everywhere(|problems| async move {
-        let task = spawn(Fragile { in_poll: true, _bomb: Some(Bomb("and its drop")) });
+        let task = spawn(Fragile {
+            in_poll: true,
+            _bomb: Some(Bomb("and its drop")),
+        });
         assert!(task.outcome().await.unwrap_err().is_panic());
         drop(problems.take());
         assert_eq!(spawn(async { 1 }).await, 1);
@@ -201,7 +217,12 @@ fn a_panic_in_a_foreign_waker_is_reported_and_the_other_waiters_are_woken() {
         let waker = Waker::from(Arc::clone(&angry));
         let shadow = opened.task_ref();
         let mut foreign = Box::pin(shadow.finished());
-        assert!(foreign.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(
+            foreign
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
         let ours: Vec<_> = (0..3)
             .map(|_| {
                 let opened = Arc::clone(&opened);
@@ -223,7 +244,12 @@ fn a_panic_in_the_waker_of_a_timer_is_reported_and_other_timers_go_on() {
     everywhere(|problems| async move {
         let angry = Waker::from(Arc::new(AngryWaker(AtomicBool::new(false))));
         let mut foreign = Box::pin(tasca::time::sleep(Duration::from_millis(1)));
-        assert!(foreign.as_mut().poll(&mut Context::from_waker(&angry)).is_pending());
+        assert!(
+            foreign
+                .as_mut()
+                .poll(&mut Context::from_waker(&angry))
+                .is_pending()
+        );
         tasca::time::sleep(Duration::from_millis(3)).await;
         let reports = problems.wait(1);
         assert_eq!(reports[0].text.as_deref(), Some("angry waker"));
@@ -243,9 +269,15 @@ fn a_waker_whose_drop_panics_harms_nobody() {
         let shadow = opened.task_ref();
         {
             // SAFETY: the functions of the table take any pointer, and use it for nothing.
-            let waker = std::mem::ManuallyDrop::new(unsafe { Waker::new(std::ptr::null(), &VTABLE) });
+            let waker =
+                std::mem::ManuallyDrop::new(unsafe { Waker::new(std::ptr::null(), &VTABLE) });
             let mut foreign = std::mem::ManuallyDrop::new(Box::pin(shadow.finished()));
-            assert!(foreign.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            assert!(
+                foreign
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
         }
         promise.set(()).unwrap();
         opened.await;
@@ -321,7 +353,9 @@ fn no_worker_is_lost_to_a_thousand_panics() {
             };
             drop(pinned.ok().expect("there is such a worker"));
         }
-        (0..N_WORKERS).map(|_| ids.recv_timeout(HANG).expect("every worker answers")).collect()
+        (0..N_WORKERS)
+            .map(|_| ids.recv_timeout(HANG).expect("every worker answers"))
+            .collect()
     };
     let before = workers();
     assert_eq!(before.len(), N_WORKERS);
@@ -383,7 +417,11 @@ fn a_task_polled_by_a_panicking_join_is_not_lost() {
             poll_fn(|cx| {
                 let pending = Pin::new(&mut child).poll(cx).is_pending();
                 assert!(!std::mem::replace(&mut polled, true) || !pending, "again");
-                if pending { Poll::Pending } else { Poll::Ready(()) }
+                if pending {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(())
+                }
             })
             .await;
         });

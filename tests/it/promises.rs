@@ -77,7 +77,10 @@ fn a_promise_may_panic_instead() {
         promise.set_panic(Box::new("by hand")).unwrap();
         assert!(task.is_panicked());
         let waiter = spawn(task);
-        assert_eq!(waiter.outcome().await.unwrap_err().panic_text(), Some("by hand"));
+        assert_eq!(
+            waiter.outcome().await.unwrap_err().panic_text(),
+            Some("by hand")
+        );
         // Nobody sees this one.
         let (promise, task) = tasca::promise::<u8>();
         promise.set_panic(Box::new("unseen")).unwrap();

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use tasca::time::sleep;
-use tasca::{Cancelled, Runtime, catch_cancelled, current_task, finally, promise, spawn, yield_now};
+use tasca::{
+    Cancelled, Runtime, catch_cancelled, current_task, finally, promise, spawn, yield_now,
+};
 use tasca_tests::{Counter, Log, everywhere, panic_of, start};
 
 #[test]
@@ -56,7 +58,11 @@ fn a_second_request_cancels_the_clean_up() {
         task.cancel_with("first");
         cleaning.await;
         task.cancel_with("second");
-        let expected = ("cancelled: first".to_owned(), "cancelled: second".to_owned(), 2);
+        let expected = (
+            "cancelled: first".to_owned(),
+            "cancelled: second".to_owned(),
+            2,
+        );
         assert_eq!(task.await, expected);
     });
 }
@@ -109,7 +115,7 @@ fn a_reaction_that_fails_is_the_end() {
         })
         .await;
         task.cancel();
-        let error = task.outcome().await.map(|()| ()).unwrap_err();
+        let error = task.outcome().await.unwrap_err();
         assert_eq!(error.panic_text(), Some("in the handler"));
     });
 }
@@ -142,7 +148,9 @@ fn a_raise_that_loses_a_select_takes_it_back() {
                 }
             };
             yield_now().await;
-            catch_cancelled(yield_now()).await.expect("nothing is raised");
+            catch_cancelled(yield_now())
+                .await
+                .expect("nothing is raised");
             value
         });
         assert_eq!(task.await, 7);
@@ -189,7 +197,9 @@ fn a_request_wins_in_every_branch_of_a_join() {
                 let _two = two;
                 sleep(Duration::from_secs(3600)).await;
             };
-            catch_cancelled(futures::future::join(left, right)).await.is_err()
+            catch_cancelled(futures::future::join(left, right))
+                .await
+                .is_err()
         })
         .await;
         task.cancel();
@@ -204,7 +214,10 @@ fn only_one_of_two_scopes_side_by_side_takes_the_request() {
         let task = start(async {
             let caught = Counter::new();
             let scope = async || {
-                if catch_cancelled(sleep(Duration::from_millis(30))).await.is_err() {
+                if catch_cancelled(sleep(Duration::from_millis(30)))
+                    .await
+                    .is_err()
+                {
                     caught.add();
                 }
             };
@@ -277,7 +290,10 @@ fn scopes_work_in_the_future_of_block_on() {
     let text = runtime.block_on(async {
         let me = current_task().expect("the future of block_on is a task");
         me.cancel_with("by itself");
-        catch_cancelled(pending::<()>()).await.unwrap_err().to_string()
+        catch_cancelled(pending::<()>())
+            .await
+            .unwrap_err()
+            .to_string()
     });
     assert_eq!(text, "cancelled: by itself");
 }

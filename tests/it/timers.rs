@@ -9,13 +9,22 @@ use tasca_tests::{Kind, Log, everywhere, on_each, panic_of, runtime, start};
 
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
-const DETERMINISTIC: [Kind; 3] = [Kind::Deterministic(0), Kind::Deterministic(1), Kind::Deterministic(7)];
+const DETERMINISTIC: [Kind; 3] = [
+    Kind::Deterministic(0),
+    Kind::Deterministic(1),
+    Kind::Deterministic(7),
+];
 
 #[test]
 fn a_sleep_is_never_too_short() {
     everywhere(|_| async {
         let handle = Handle::current();
-        for delay in [Duration::from_nanos(1), Duration::from_micros(50), MS, 3 * MS] {
+        for delay in [
+            Duration::from_nanos(1),
+            Duration::from_micros(50),
+            MS,
+            3 * MS,
+        ] {
             let began = handle.time();
             sleep(delay).await;
             assert!(handle.time() >= began + delay, "{delay:?}");
@@ -52,39 +61,53 @@ fn a_cancelled_sleep_does_not_move_the_clock() {
 
 #[test]
 fn sleepers_wake_in_the_order_of_their_deadlines() {
-    on_each(&[Kind::Deterministic(0), Kind::Deterministic(3), Kind::CurrentThread], |_| async {
-        let log = Log::new();
-        let tasks: Vec<_> = [40, 10, 30, 20, 50]
-            .into_iter()
-            .map(|delay| {
-                let log = log.clone();
-                spawn(async move {
-                    sleep(delay * MS).await;
-                    log.say(delay.to_string());
+    on_each(
+        &[
+            Kind::Deterministic(0),
+            Kind::Deterministic(3),
+            Kind::CurrentThread,
+        ],
+        |_| async {
+            let log = Log::new();
+            let tasks: Vec<_> = [40, 10, 30, 20, 50]
+                .into_iter()
+                .map(|delay| {
+                    let log = log.clone();
+                    spawn(async move {
+                        sleep(delay * MS).await;
+                        log.say(delay.to_string());
+                    })
                 })
-            })
-            .collect();
-        for task in tasks {
-            task.await;
-        }
-        assert_eq!(log.take(), ["10", "20", "30", "40", "50"]);
-    });
+                .collect();
+            for task in tasks {
+                task.await;
+            }
+            assert_eq!(log.take(), ["10", "20", "30", "40", "50"]);
+        },
+    );
 }
 
 #[test]
 fn a_sleep_of_no_length_yields() {
-    on_each(&[Kind::Deterministic(0), Kind::CurrentThread, Kind::MultiThread(1)], |_| async {
-        let log = Log::new();
-        let other = spawn({
-            let log = log.clone();
-            async move { log.say("other") }
-        });
-        sleep(Duration::ZERO).await;
-        log.say("after");
-        other.await;
-        sleep_until(Handle::current().time() - MS).await;
-        assert_eq!(log.take(), ["other", "after"]);
-    });
+    on_each(
+        &[
+            Kind::Deterministic(0),
+            Kind::CurrentThread,
+            Kind::MultiThread(1),
+        ],
+        |_| async {
+            let log = Log::new();
+            let other = spawn({
+                let log = log.clone();
+                async move { log.say("other") }
+            });
+            sleep(Duration::ZERO).await;
+            log.say("after");
+            other.await;
+            sleep_until(Handle::current().time() - MS).await;
+            assert_eq!(log.take(), ["other", "after"]);
+        },
+    );
 }
 
 #[test]
@@ -92,7 +115,10 @@ fn a_cancellation_is_delivered_at_a_sleep_of_no_length() {
     everywhere(|_| async {
         let task = spawn(async {
             tasca::current_task().unwrap().cancel_with("zero");
-            catch_cancelled(sleep(Duration::ZERO)).await.unwrap_err().to_string()
+            catch_cancelled(sleep(Duration::ZERO))
+                .await
+                .unwrap_err()
+                .to_string()
         });
         assert_eq!(task.await, "cancelled: zero");
     });
@@ -115,7 +141,10 @@ fn a_sleep_without_end_can_be_cancelled() {
 fn a_sleep_moves_between_tasks_and_wakes_the_last() {
     everywhere(|_| async {
         let mut sleep = Box::pin(sleep(2 * MS));
-        assert_eq!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);
+        assert_eq!(
+            sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+            Poll::Pending
+        );
         spawn(sleep).await;
     });
 }
@@ -125,11 +154,18 @@ fn many_timers_are_armed_and_dropped() {
     everywhere(|_| async {
         let handle = Handle::current();
         let began = handle.time();
-        let sleepers: Vec<_> = (0..2000_u32).map(|index| spawn(sleep(MS + index % 7 * MS))).collect();
+        let sleepers: Vec<_> = (0..2000_u32)
+            .map(|index| spawn(sleep(MS + index % 7 * MS)))
+            .collect();
         for index in 0..2000 {
             let dropped = sleep(HOUR + index * MS);
             futures::pin_mut!(dropped);
-            assert!(dropped.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert!(
+                dropped
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()))
+                    .is_pending()
+            );
         }
         for sleeper in sleepers {
             sleeper.await;
@@ -169,7 +205,7 @@ fn a_dropped_tick_is_not_lost() {
         {
             let tick = ticks.tick();
             futures::pin_mut!(tick);
-            drop(futures::future::select(tick, std::future::ready(())).await);
+            let _lost = futures::future::select(tick, std::future::ready(())).await;
         }
         assert_eq!(ticks.tick().await, began + 10 * MS);
     });

@@ -20,14 +20,14 @@ mod swallow;
 /// Runs a program in the order of asyncio, which must print the same; then in others, where lines may change places.
 macro_rules! check {
     ($program:ident) => {
-        check!($program, 20)
+        check!($program, 1..20)
     };
-    ($program:ident, $n_seeds:expr) => {{
+    ($program:ident, $seeds:expr) => {{
         let recorded = include_str!(concat!("../asyncio/", stringify!($program), ".txt"));
         let mut expected: Vec<String> = recorded.lines().map(as_rust_prints).collect();
         assert_eq!(lines(0, $program::program), expected);
         expected.sort();
-        for seed in 1..$n_seeds {
+        for seed in $seeds {
             let mut lines = lines(seed, $program::program);
             lines.sort();
             assert_eq!(lines, expected, "seed {seed}");
@@ -75,7 +75,7 @@ fn two_of_four_are_cancelled_with_a_message() {
 #[test]
 fn all_tasks_are_listed_before_and_after() {
     // How soon after a cancel the task has ended is a matter of order.
-    check!(list_tasks, 1);
+    check!(list_tasks, std::iter::empty());
 }
 
 #[test]

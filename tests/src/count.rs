@@ -67,7 +67,10 @@ impl Log {
 
     /// Adds a line.
     pub fn say(&self, line: impl Into<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.into());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line.into());
     }
 
     /// Takes the lines.

@@ -26,10 +26,12 @@ pub const HANG: Duration = Duration::from_secs(45);
 /// If `body` does, or hangs.
 pub fn guarded<R: Send + 'static>(what: &str, body: impl FnOnce() -> R + Send + 'static) -> R {
     let (sender, ended) = mpsc::channel();
-    let thread = std::thread::Builder::new().name(what.to_owned()).spawn(move || {
-        // The receiver has gone only if this was taken for hanging.
-        drop(sender.send(catch_unwind(AssertUnwindSafe(body))));
-    });
+    let thread = std::thread::Builder::new()
+        .name(what.to_owned())
+        .spawn(move || {
+            // The receiver has gone only if this was taken for hanging.
+            drop(sender.send(catch_unwind(AssertUnwindSafe(body))));
+        });
     let thread = thread.expect("a thread can be started");
     match ended.recv_timeout(HANG) {
         Ok(Ok(value)) => {
@@ -66,13 +68,19 @@ impl Kind {
     ];
 
     /// Those on which a task that was spawned does not start before its spawner suspends.
-    pub const ONE_THREAD: [Self; 4] =
-        [Self::Deterministic(0), Self::Deterministic(1), Self::CurrentThread, Self::MultiThread(1)];
+    pub const ONE_THREAD: [Self; 4] = [
+        Self::Deterministic(0),
+        Self::Deterministic(1),
+        Self::CurrentThread,
+        Self::MultiThread(1),
+    ];
 
     /// Describes a runtime of this kind.
     pub fn builder(self) -> Builder {
         match self {
-            Self::MultiThread(n_workers) => Runtime::builder().multi_thread().worker_threads(n_workers),
+            Self::MultiThread(n_workers) => {
+                Runtime::builder().multi_thread().worker_threads(n_workers)
+            }
             Self::CurrentThread => Runtime::builder().current_thread(),
             Self::Deterministic(seed) => Runtime::builder().deterministic(seed),
         }
@@ -123,11 +131,30 @@ where
     on_each(&Kind::ALL, body);
 }
 
+/// Runs `body` with a runtime of each kind, guarded against hanging; nothing may be reported.
+///
+/// # Panics
+///
+/// If `body` does, hangs, or lets something be reported.
+pub fn with_each(body: impl Fn(Kind, Runtime) + Clone + Send + 'static) {
+    for kind in Kind::ALL {
+        let body = body.clone();
+        guarded(&format!("{kind:?}"), move || {
+            let (runtime, problems) = runtime(kind);
+            body(kind, runtime);
+            problems.expect_none();
+        });
+    }
+}
+
 /// Says on which kind of runtime a test failed.
 struct Shown(Kind);
 
 impl Drop for Shown {
-    #[expect(clippy::print_stderr, reason = "belongs to the message of a failing test")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "belongs to the message of a failing test"
+    )]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("failed on {:?}", self.0);
@@ -160,10 +187,16 @@ impl Problems {
             let report = Report {
                 trouble: problem.trouble(),
                 task: problem.task_name().map(std::borrow::Cow::into_owned),
-                place: problem.spawned_at().map(|place| (place.file().to_owned(), place.line())),
+                place: problem
+                    .spawned_at()
+                    .map(|place| (place.file().to_owned(), place.line())),
                 text: problem.text().map(str::to_owned),
             };
-            this.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+            this.0
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(report);
             this.0.1.notify_all();
         }
     }
@@ -177,7 +210,11 @@ impl Problems {
     /// Whether nothing was reported that has not been taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.0
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 
     /// Waits until `count` reports are there, and takes them.
@@ -193,7 +230,10 @@ impl Problems {
             .1
             .wait_timeout_while(reports, HANG, |reports| reports.len() < count)
             .unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "{count} reports were expected: {reports:?}");
+        assert!(
+            !timeout.timed_out(),
+            "{count} reports were expected: {reports:?}"
+        );
         assert_eq!(reports.len(), count, "{reports:?}");
         std::mem::take(&mut *reports)
     }

@@ -36,7 +36,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tasca_benches::{
-    workload::{Case, Entry},
+    workload::{Case, Entry, Metric},
     workloads,
 };
 
@@ -231,7 +231,7 @@ fn measure(entry: &Entry, workers: usize, options: &Options) -> Vec<Row> {
         .collect();
     let lengths: Vec<_> = cases
         .iter()
-        .map(|case| calibrate(case, workers, options.duration))
+        .map(|case| calibrate(case, entry.metric, workers, options.duration))
         .collect();
     let mut rows: Vec<_> = cases
         .iter()
@@ -270,19 +270,19 @@ fn measure(entry: &Entry, workers: usize, options: &Options) -> Vec<Row> {
 }
 
 /// How many rounds of a workload last about as long as a measurement should.
-fn calibrate(case: &Case, workers: usize, duration: Duration) -> u64 {
+fn calibrate(case: &Case, metric: Metric, workers: usize, duration: Duration) -> u64 {
     let mut rounds = 1;
     loop {
         // The shortest of three: somebody else's turn on the core must not make it look slow, for then
         // a measurement would have too few rounds to be one.
         let took = (0..3)
-            .map(|_| time(case, workers, rounds))
+            .map(|_| time(case, metric, workers, rounds))
             .min()
             .unwrap_or_default();
         if took >= duration {
             return rounds;
         }
-        if took > duration / 8 {
+        if took > duration / 4 {
             let factor = duration.as_secs_f64() / took.as_secs_f64();
             return (rounds as f64 * factor).ceil() as u64;
         }
@@ -290,11 +290,16 @@ fn calibrate(case: &Case, workers: usize, duration: Duration) -> u64 {
     }
 }
 
-/// How long a measurement lasts, whatever it measures.
-fn time(case: &Case, workers: usize, rounds: u64) -> Duration {
+/// How long a measurement lasts: the time that passed in it where it gives that, and else that with the
+/// start and the end of the runtime.
+fn time(case: &Case, metric: Metric, workers: usize, rounds: u64) -> Duration {
     let start = Instant::now();
-    (case.measure)(workers, rounds);
-    start.elapsed()
+    let measured = (case.measure)(workers, rounds);
+    if metric == Metric::Wall {
+        measured
+    } else {
+        start.elapsed()
+    }
 }
 
 fn print(rows: &[Row]) {

@@ -1,14 +1,17 @@
-//! tasca itself, with the sockets of the standard library in [`tasca::io::Async`].
+//! tasca itself.
 
 use std::{
     future::Future,
-    io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    io,
+    net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use futures_lite::future;
-use tasca::{Handle, Runtime, Task, io::Async};
+use futures::io::{AsyncReadExt, AsyncWriteExt};
+use tasca::{
+    Handle, Runtime, Task,
+    net::{TcpListener, TcpStream},
+};
 
 use super::{Remote, Rt};
 
@@ -21,8 +24,8 @@ impl Rt for Tasca {
 
     type Join<T: Send + 'static> = Task<T>;
     type Remote = Handle;
-    type Listener = Async<TcpListener>;
-    type Stream = Async<TcpStream>;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
 
     fn run<T, F, Fut>(workers: usize, main: F) -> T
     where
@@ -63,49 +66,37 @@ impl Rt for Tasca {
         tasca::time::sleep(delay)
     }
 
-    fn timeout<F: Future + Send>(
-        self,
-        timeout: Duration,
-        future: F,
-    ) -> impl Future<Output = Option<F::Output>> + Send
+    async fn timeout<F: Future + Send>(self, timeout: Duration, future: F) -> Option<F::Output>
     where
         F::Output: Send,
     {
-        future::or(async { Some(future.await) }, async move {
-            tasca::time::sleep(timeout).await;
-            None
-        })
+        tasca::timeout(timeout, future).await.ok()
     }
 
-    async fn listen(self) -> io::Result<(Self::Listener, SocketAddr)> {
-        let listener = Async::new(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)?;
-        let addr = listener.get_ref().local_addr()?;
+    async fn listen(self) -> io::Result<(TcpListener, SocketAddr)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let addr = listener.local_addr()?;
         Ok((listener, addr))
     }
 
-    async fn accept(listener: &mut Self::Listener) -> io::Result<Self::Stream> {
-        let (stream, _) = listener.read_with(TcpListener::accept).await?;
+    async fn accept(listener: &mut TcpListener) -> io::Result<TcpStream> {
+        let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        Async::new(stream)
+        Ok(stream)
     }
 
-    async fn connect(self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        // On the loopback interface this does not wait, and it is not part of what is measured.
-        let stream = TcpStream::connect(addr)?;
+    async fn connect(self, addr: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
-        Async::new(stream)
+        Ok(stream)
     }
 
-    async fn read(stream: &mut Self::Stream, buffer: &mut [u8]) -> io::Result<usize> {
-        stream.read_with(|mut stream| stream.read(buffer)).await
+    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+        stream.read(buffer).await
     }
 
-    async fn write_all(stream: &mut Self::Stream, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let length = stream.write_with(|mut stream| stream.write(bytes)).await?;
-            bytes = &bytes[length..];
-        }
-        Ok(())
+    async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+        stream.write_all(bytes).await
     }
 }
 

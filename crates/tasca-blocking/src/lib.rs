@@ -38,12 +38,22 @@ mod pools;
 mod thread_pool;
 
 mod cancelled;
+pub mod fs;
+mod stdin;
 mod to_thread;
+
+#[cfg(feature = "rayon")]
+mod rayon_executor;
 
 pub use cancelled::{JobCancelled, check_cancelled, is_cancelled};
 pub use executor::{CpuExecutor, DefaultExecutor, Executor, run_in_executor, spawn_blocking};
 pub use limiter::{Acquire, Limiter, Permit};
 pub use pools::{PoolsConfig, PoolsStatistics, statistics};
-pub use tasca_core::{Job, JobBuilder};
-pub use thread_pool::{LeftBehind, PoolStatistics, Queued, QueueFull, ThreadPool, ThreadPoolBuilder};
+#[cfg(feature = "rayon")]
+pub use rayon_executor::RayonExecutor;
+pub use stdin::{Stdin, stdin};
+pub use tasca_core::{Job, JobBuilder, block_in_place};
+pub use thread_pool::{
+    LeftBehind, PoolStatistics, QueueFull, Queued, ThreadPool, ThreadPoolBuilder,
+};
 pub use to_thread::{ToThread, to_thread};

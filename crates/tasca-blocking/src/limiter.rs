@@ -15,7 +15,7 @@ use crate::primitive::{Arc, Mutex};
 ///
 /// # asyncio counterpart
 ///
-/// `asyncio.Semaphore` around `to_thread`; `CapacityLimiter` of AnyIO and Trio.
+/// `asyncio.Semaphore` around `to_thread`; `CapacityLimiter` of `AnyIO` and Trio.
 ///
 /// # Examples
 ///
@@ -64,8 +64,17 @@ impl Limiter {
     #[must_use]
     pub fn new(n: usize) -> Self {
         assert!(n > 0, "a limiter of zero would let nobody pass");
-        let state = State { n_available: n, next_ticket: 0, waiting: BTreeMap::new() };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), n_total: n }) }
+        let state = State {
+            n_available: n,
+            next_ticket: 0,
+            waiting: BTreeMap::new(),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                n_total: n,
+            }),
+        }
     }
 
     /// Waits for a permit. They are given in the order of asking.
@@ -75,7 +84,10 @@ impl Limiter {
     /// If the future is dropped or its task cancelled, nothing is lost: the place in the line is given up, and a permit that has
     /// just come goes to the next.
     pub fn acquire(&self) -> Acquire {
-        Acquire { shared: Arc::clone(&self.shared), waits: None }
+        Acquire {
+            shared: Arc::clone(&self.shared),
+            waits: None,
+        }
     }
 
     /// Takes a permit if there is one.
@@ -84,7 +96,9 @@ impl Limiter {
         let mut state = self.shared.state.lock();
         state.n_available = state.n_available.checked_sub(1)?;
         drop(state);
-        Some(Permit { shared: Some(Arc::clone(&self.shared)) })
+        Some(Permit {
+            shared: Some(Arc::clone(&self.shared)),
+        })
     }
 
     /// Gives the number of permits that are to be had.
@@ -120,7 +134,9 @@ impl Drop for Permit {
                     }
                 }
             };
-            if let Err(mut refused) = next.set(Self { shared: Some(shared) }) {
+            if let Err(mut refused) = next.set(Self {
+                shared: Some(shared),
+            }) {
                 // Cancelled: the permit is for the one behind.
                 given_back = refused.shared.take();
             }
@@ -145,7 +161,9 @@ impl Future for Acquire {
             if let Some(left) = state.n_available.checked_sub(1) {
                 state.n_available = left;
                 drop(state);
-                return Poll::Ready(Permit { shared: Some(Arc::clone(&self.shared)) });
+                return Poll::Ready(Permit {
+                    shared: Some(Arc::clone(&self.shared)),
+                });
             }
             let ticket = state.next_ticket;
             state.next_ticket += 1;
@@ -154,7 +172,9 @@ impl Future for Acquire {
             drop(state);
             self.waits = Some((ticket, task));
         }
-        let Some((_, task)) = &mut self.waits else { unreachable!("set above") };
+        let Some((_, task)) = &mut self.waits else {
+            unreachable!("set above")
+        };
         let permit = std::task::ready!(Pin::new(task).poll(cx));
         // A task that gave its output is not touched again.
         self.waits = None;
@@ -164,7 +184,9 @@ impl Future for Acquire {
 
 impl Drop for Acquire {
     fn drop(&mut self) {
-        let Some((ticket, task)) = self.waits.take() else { return };
+        let Some((ticket, task)) = self.waits.take() else {
+            return;
+        };
         let left_line = self.shared.state.lock().waiting.remove(&ticket);
         // Outside the lock: this cancels the task, and wakes whoever else holds a reference to it.
         drop(left_line);
@@ -175,7 +197,9 @@ impl Drop for Acquire {
 
 impl fmt::Debug for Acquire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acquire").field("waits", &self.waits.is_some()).finish_non_exhaustive()
+        f.debug_struct("Acquire")
+            .field("waits", &self.waits.is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -22,18 +22,24 @@ impl Pools {
     #[track_caller]
     #[inline]
     pub(crate) fn blocking(job: Job) {
-        Handle::with_current_extension(Self::new, |pools: &Self| pools.blocking.inner().take(job, false));
+        Handle::with_current_extension(Self::new, |pools: &Self| {
+            pools.blocking.inner().take(job, false);
+        });
     }
 
     /// Hands a job to the lane for computations.
     #[track_caller]
     #[inline]
     pub(crate) fn cpu(job: Job) {
-        Handle::with_current_extension(Self::new, |pools: &Self| pools.cpu.inner().take(job, false));
+        Handle::with_current_extension(Self::new, |pools: &Self| {
+            pools.cpu.inner().take(job, false);
+        });
     }
 
     fn new() -> Self {
-        PoolsConfig::new().make().expect("the defaults are possible")
+        PoolsConfig::new()
+            .make()
+            .expect("the defaults are possible")
     }
 }
 
@@ -81,7 +87,10 @@ impl PoolsConfig {
     pub fn new() -> Self {
         Self {
             blocking: ThreadPool::builder().name("tasca-blocking"),
-            cpu: ThreadPool::builder().name("tasca-cpu").max_threads(n_cores()).grow_eagerly(),
+            cpu: ThreadPool::builder()
+                .name("tasca-cpu")
+                .max_threads(n_cores())
+                .grow_eagerly(),
             queued: Queued::Drain,
         }
     }
@@ -110,11 +119,18 @@ impl PoolsConfig {
     ///
     /// As for [`ThreadPoolBuilder::build`]; [`std::io::ErrorKind::AlreadyExists`] if the runtime has its pools already.
     pub fn install(self, runtime: &Handle) -> std::io::Result<()> {
-        let mut made = Some(self.make()?);
-        runtime.with_extension(|| made.take().expect("made once"), |_: &Pools| ());
-        match made {
-            None => Ok(()),
-            Some(_) => Err(std::io::Error::new(
+        let pools = self.make()?;
+        let mut is_used = false;
+        runtime.with_extension(
+            || {
+                is_used = true;
+                pools
+            },
+            |_: &Pools| (),
+        );
+        match is_used {
+            true => Ok(()),
+            false => Err(std::io::Error::new(
                 std::io::ErrorKind::AlreadyExists,
                 "the runtime has its thread pools already: install others before the first use",
             )),

@@ -183,15 +183,25 @@ impl ThreadPoolBuilder {
             return wrong("a thread pool needs at least one thread".into());
         }
         if self.n_max > THREADS_MAX {
-            return wrong(format!("{} threads are too many; the most is {THREADS_MAX}", self.n_max));
+            return wrong(format!(
+                "{} threads are too many; the most is {THREADS_MAX}",
+                self.n_max
+            ));
         }
         if self.n_min > self.n_max {
-            return wrong(format!("at least {} and at most {} threads", self.n_min, self.n_max));
+            return wrong(format!(
+                "at least {} and at most {} threads",
+                self.n_min, self.n_max
+            ));
         }
         if self.queue_bound == Some(0) {
             return wrong("a queue needs at least one place".into());
         }
-        let n_base = if self.eager { self.n_max } else { n_cores().min(BASE_MAX).min(self.n_max) };
+        let n_base = if self.eager {
+            self.n_max
+        } else {
+            n_cores().min(BASE_MAX).min(self.n_max)
+        };
         let limits = Limits {
             n_base,
             n_min: self.n_min,
@@ -210,7 +220,9 @@ impl ThreadPoolBuilder {
             places: self.queue_bound.map(Limiter::new),
             inside_runtime: self.inside_runtime,
         };
-        Ok(ThreadPool { owner: Arc::new(Owner(Arc::new(inner))) })
+        Ok(ThreadPool {
+            owner: Arc::new(Owner(Arc::new(inner))),
+        })
     }
 }
 
@@ -267,8 +279,16 @@ impl LeftBehind {
 
 impl fmt::Display for LeftBehind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { running, n_cancelled, pool } = self;
-        write!(f, "{} jobs of thread pool '{pool}' are still running", running.len())?;
+        let Self {
+            running,
+            n_cancelled,
+            pool,
+        } = self;
+        write!(
+            f,
+            "{} jobs of thread pool '{pool}' are still running",
+            running.len()
+        )?;
         for (index, place) in running.iter().take(8).enumerate() {
             write!(f, "{} {place}", if index == 0 { ": from" } else { "," })?;
         }
@@ -391,6 +411,7 @@ impl ThreadPool {
         R: Send + 'static,
     {
         let (pool, caller) = (self.clone(), Location::caller());
+        #[expect(clippy::async_yields_async, reason = "the place is awaited, not the job")]
         async move {
             let place = match &pool.inner().places {
                 Some(places) => Some(places.acquire().await),
@@ -400,7 +421,12 @@ impl ThreadPool {
         }
     }
 
-    fn spawn_at<F, R>(&self, place: Option<Permit>, caller: &'static Location<'static>, work: F) -> Task<R>
+    fn spawn_at<F, R>(
+        &self,
+        place: Option<Permit>,
+        caller: &'static Location<'static>,
+        work: F,
+    ) -> Task<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -422,7 +448,8 @@ impl ThreadPool {
     ///
     /// [`LeftBehind`], if the time was not enough.
     pub fn shutdown(&self, queued: Queued, timeout: Duration) -> Result<(), LeftBehind> {
-        self.inner().shut_down(queued, Instant::now().checked_add(timeout))
+        self.inner()
+            .shut_down(queued, Instant::now().checked_add(timeout))
     }
 
     /// Gives a snapshot of the pool.
@@ -487,7 +514,10 @@ impl Inner {
             Ok(call) => self.carry_out(call),
             Err((Refusal::Full, job)) => self.refuse(job),
             Err((Refusal::Closed, job)) => {
-                job.cancel(format!("submitted to thread pool '{}', which has shut down", self.name));
+                job.cancel(format!(
+                    "submitted to thread pool '{}', which has shut down",
+                    self.name
+                ));
             }
         }
     }
@@ -515,7 +545,11 @@ impl Inner {
         let inner = Arc::clone(self);
         // Who starts a thread is in the runtime: a submitter, or another of these threads. The pool itself must not
         // keep the runtime, which keeps the pool.
-        let runtime = if self.inside_runtime { Handle::try_current() } else { None };
+        let runtime = if self.inside_runtime {
+            Handle::try_current()
+        } else {
+            None
+        };
         // Detached: the crew knows when the thread has left.
         if let Err(error) = builder.spawn(move || inner.run(seat, runtime)) {
             for job in self.crew.start_failed(seat, Instant::now()) {
@@ -539,7 +573,11 @@ impl Inner {
         self.crew.close();
     }
 
-    pub(crate) fn shut_down(&self, queued: Queued, deadline: Option<Instant>) -> Result<(), LeftBehind> {
+    pub(crate) fn shut_down(
+        &self,
+        queued: Queued,
+        deadline: Option<Instant>,
+    ) -> Result<(), LeftBehind> {
         self.crew.close();
         if queued == Queued::Cancel {
             self.cancel_queue();
@@ -553,7 +591,11 @@ impl Inner {
             // Only threads on their way out.
             return Ok(());
         }
-        Err(LeftBehind { running, n_cancelled, pool: self.name.clone() })
+        Err(LeftBehind {
+            running,
+            n_cancelled,
+            pool: self.name.clone(),
+        })
     }
 
     fn cancel_queue(&self) -> usize {
@@ -570,10 +612,16 @@ impl Inner {
 fn call_hook(hook: Option<&Hook>) {
     let Some(hook) = hook else { return };
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
-        let text = payload.downcast_ref::<&str>().map_or("", |text| *text).to_owned();
+        let text = payload
+            .downcast_ref::<&str>()
+            .map_or("", |text| *text)
+            .to_owned();
         forget_quietly(payload);
         if let Some(handle) = Handle::try_current() {
-            handle.report(Problem::new(Trouble::CallbackPanicked, format!("a pool thread's hook: {text}")));
+            handle.report(Problem::new(
+                Trouble::CallbackPanicked,
+                format!("a pool thread's hook: {text}"),
+            ));
         }
     }
 }

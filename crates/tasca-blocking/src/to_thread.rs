@@ -45,7 +45,12 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    ToThread { caller: Location::caller(), name: None, limiter: None, phase: Phase::New(work) }
+    ToThread {
+        caller: Location::caller(),
+        name: None,
+        limiter: None,
+        phase: Phase::New(work),
+    }
 }
 
 /// The future of [`to_thread`].
@@ -88,7 +93,9 @@ where
     R: Send + 'static,
 {
     fn start(&mut self, work: F, permit: Option<Permit>) -> Task<R> {
-        let mut job = JobBuilder::new().location(self.caller).context(Context::copy_current());
+        let mut job = JobBuilder::new()
+            .location(self.caller)
+            .context(Context::copy_current());
         if let Some(name) = self.name.take() {
             job = job.name(name);
         }
@@ -129,7 +136,9 @@ where
                 },
                 Phase::Runs(task) => {
                     self.phase = Phase::Runs(task);
-                    let Phase::Runs(task) = &mut self.phase else { unreachable!("just put there") };
+                    let Phase::Runs(task) = &mut self.phase else {
+                        unreachable!("just put there")
+                    };
                     let value = ready!(Pin::new(task).poll(cx));
                     self.phase = Phase::Over;
                     return Poll::Ready(value);
@@ -157,6 +166,9 @@ impl<F, R> fmt::Debug for ToThread<F, R> {
             Phase::Runs(_) => "queued or running",
             Phase::Over => "over",
         };
-        f.debug_struct("ToThread").field("phase", &phase).field("caller", &self.caller).finish_non_exhaustive()
+        f.debug_struct("ToThread")
+            .field("phase", &phase)
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
     }
 }

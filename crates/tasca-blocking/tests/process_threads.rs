@@ -1,5 +1,6 @@
 //! A system that has no more threads: the pool goes on with those it has. A process of its own, since limits are for all.
 #![cfg(target_os = "linux")]
+#![expect(clippy::print_stdout, reason = "says what was not tested")]
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -32,7 +33,9 @@ fn jobs_run_on_what_threads_there_are() {
 
 fn in_a_process(role: &str, user: Option<u32>) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env(ROLE, role).args(["--nocapture", "jobs_run_on_what_threads_there_are"]);
+    command
+        .env(ROLE, role)
+        .args(["--nocapture", "jobs_run_on_what_threads_there_are"]);
     if let Some(user) = user {
         command.uid(user);
     }
@@ -48,8 +51,18 @@ fn with_limited_threads() {
     let rt = Runtime::builder().current_thread().build().unwrap();
     let pool = pool_with_two_threads(&rt);
     let old = getrlimit(Resource::Nproc);
-    setrlimit(Resource::Nproc, Rlimit { current: Some(0), maximum: old.maximum }).unwrap();
-    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "the limit holds");
+    setrlimit(
+        Resource::Nproc,
+        Rlimit {
+            current: Some(0),
+            maximum: old.maximum,
+        },
+    )
+    .unwrap();
+    assert!(
+        std::thread::Builder::new().spawn(|| ()).is_err(),
+        "the limit holds"
+    );
     goes_on_with_two_threads(&rt, &pool);
     fails_without_any(&rt);
     setrlimit(Resource::Nproc, old).unwrap();
@@ -61,10 +74,26 @@ fn with_limited_memory() {
     let pool = pool_with_two_threads(&rt);
     let old = getrlimit(Resource::As);
     // No stack of a new thread finds a place; the heap has some room in what it has mapped already.
-    let n_pages: u64 = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
+    let n_pages: u64 = std::fs::read_to_string("/proc/self/statm")
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     let now = n_pages * rustix::param::page_size() as u64;
-    setrlimit(Resource::As, Rlimit { current: Some(now + (1 << 20)), maximum: old.maximum }).unwrap();
-    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "the limit holds");
+    setrlimit(
+        Resource::As,
+        Rlimit {
+            current: Some(now + (1 << 20)),
+            maximum: old.maximum,
+        },
+    )
+    .unwrap();
+    assert!(
+        std::thread::Builder::new().spawn(|| ()).is_err(),
+        "the limit holds"
+    );
     goes_on_with_two_threads(&rt, &pool);
     fails_without_any(&rt);
     setrlimit(Resource::As, old).unwrap();
@@ -72,7 +101,12 @@ fn with_limited_memory() {
 }
 
 fn pool_with_two_threads(rt: &Runtime) -> ThreadPool {
-    let pool = ThreadPool::builder().min_threads(2).max_threads(64).grow_eagerly().build().unwrap();
+    let pool = ThreadPool::builder()
+        .min_threads(2)
+        .max_threads(64)
+        .grow_eagerly()
+        .build()
+        .unwrap();
     meet(rt, &pool, 2);
     assert_eq!(pool.statistics().n_threads, 2);
     pool
@@ -108,11 +142,18 @@ fn goes_on_with_two_threads(rt: &Runtime, pool: &ThreadPool) {
 }
 
 fn fails_without_any(rt: &Runtime) {
-    let empty = ThreadPool::builder().name("empty").max_threads(4).build().unwrap();
+    let empty = ThreadPool::builder()
+        .name("empty")
+        .max_threads(4)
+        .build()
+        .unwrap();
     rt.block_on(async {
         let error = empty.spawn(|| ()).outcome().await.unwrap_err();
         let text = error.panic_text().unwrap_or_default();
-        assert!(text.starts_with("thread pool 'empty' has no thread, and none can be started"), "{error}");
+        assert!(
+            text.starts_with("thread pool 'empty' has no thread, and none can be started"),
+            "{error}"
+        );
     });
     assert_eq!(empty.statistics().n_threads, 0);
 }
@@ -131,7 +172,10 @@ fn recovers(rt: &Runtime, pool: &ThreadPool) {
             .collect();
         // Growth rests a while after a failure; any later submission brings the thread.
         let mut jobs = Vec::new();
-        while jobs.iter().all(|job: &tasca_core::Task<()>| !job.is_finished()) {
+        while jobs
+            .iter()
+            .all(|job: &tasca_core::Task<()>| !job.is_finished())
+        {
             jobs.push(pool.spawn(|| ()));
             tasca_core::time::sleep(std::time::Duration::from_millis(1)).await;
         }

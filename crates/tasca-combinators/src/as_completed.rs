@@ -54,15 +54,16 @@ use crate::timeout::Elapsed;
 /// # });
 /// ```
 #[track_caller]
-pub fn as_completed<I>(operands: I) -> AsCompleted<I::Item>
+pub fn as_completed<I, O>(operands: I) -> AsCompleted<O::Child, O::Claim, O::Handle>
 where
-    I: IntoIterator<Item: Operand>,
+    I: IntoIterator<Item = O>,
+    O: Operand,
 {
     let mut seen = HashSet::new();
     let mut operands: Vec<_> = operands
         .into_iter()
         .map(Operand::start)
-        .filter(|(child, _)| <I::Item as Operand>::Child::IS_OWNED || seen.insert(child.task().clone()))
+        .filter(|(child, _)| O::Child::IS_OWNED || seen.insert(child.task().clone()))
         .collect();
     let record = Group::new(
         operands.len(),
@@ -88,21 +89,21 @@ where
         operands: Mutex::new(operands.into_iter().map(Some).collect()),
         record,
         turn: Turn::default(),
+        give_back: O::give_back,
         _observations: observations,
     }
 }
 
-/// The stream of [`as_completed`].
+/// The stream of [`as_completed`]. `C` and `K` are the parts that the operands are kept in, `H` is how they are given.
 #[must_use = "streams do nothing unless polled"]
-pub struct AsCompleted<O: Operand> {
-    operands: Mutex<Vec<Option<Parts<O>>>>,
+pub struct AsCompleted<C, K, H> {
+    operands: Mutex<Vec<Option<(C, K)>>>,
     record: Group<Record>,
     /// Of the stream.
     turn: Turn,
+    give_back: fn(C, K) -> H,
     _observations: Vec<Observation>,
 }
-
-type Parts<O> = (<O as Operand>::Child, <O as Operand>::Claim);
 
 struct Record(Mutex<State>);
 
@@ -228,13 +229,13 @@ impl Turn {
     }
 }
 
-impl<O: Operand> AsCompleted<O> {
+impl<C, K, H> AsCompleted<C, K, H> {
     /// Waits for the next task to end; `None` when as many calls have begun as there are tasks.
     ///
     /// # Cancel safety
     ///
     /// A call that is dropped while it waits has used up its turn.
-    pub fn next(&self) -> Next<'_, O> {
+    pub fn next(&self) -> Next<'_, C, K, H> {
         Next { stream: self, turn: Turn::default() }
     }
 
@@ -249,7 +250,7 @@ impl<O: Operand> AsCompleted<O> {
     ///
     /// Outside a runtime.
     #[track_caller]
-    pub fn timeout(self, timeout: Duration) -> AsCompletedWithin<O> {
+    pub fn timeout(self, timeout: Duration) -> AsCompletedWithin<C, K, H> {
         if lock(&self.record.observer().0).n_running > 0 {
             let record = self.record.clone();
             let timer = Handle::current().call_later(timeout, move || record.observer().time_is_up());
@@ -264,12 +265,15 @@ impl<O: Operand> AsCompleted<O> {
         AsCompletedWithin(self)
     }
 
-    fn take(&self, index: usize) -> O::Handle {
+    fn take(&self, index: usize) -> H {
         let parts = lock(&self.operands)[index].take();
         let (child, claim) = parts.expect("every task ends once");
-        O::give_back(child, claim)
+        (self.give_back)(child, claim)
     }
 
+}
+
+impl<C, K, H> AsCompleted<C, K, H> {
     /// Gives how many more items can be asked for.
     #[must_use]
     pub fn remaining(&self) -> usize {
@@ -277,19 +281,19 @@ impl<O: Operand> AsCompleted<O> {
     }
 }
 
-impl<O: Operand> Unpin for AsCompleted<O> {}
+impl<C, K, H> Unpin for AsCompleted<C, K, H> {}
 
-impl<O: Operand> AsCompleted<O> {
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<O::Handle, Elapsed>>> {
+impl<C, K, H> AsCompleted<C, K, H> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<H, Elapsed>>> {
         let ended = ready!(self.turn.poll(self.record.observer(), cx));
         Poll::Ready(ended.map(|ended| ended.map(|index| self.take(index)).ok_or_else(Elapsed::new)))
     }
 }
 
-impl<O: Operand> Stream for AsCompleted<O> {
-    type Item = O::Handle;
+impl<C, K, H> Stream for AsCompleted<C, K, H> {
+    type Item = H;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<O::Handle>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<H>> {
         let ended = ready!(self.poll_ended(cx));
         Poll::Ready(ended.map(|ended| ended.unwrap_or_else(|_| unreachable!("there is no timeout"))))
     }
@@ -299,7 +303,7 @@ impl<O: Operand> Stream for AsCompleted<O> {
     }
 }
 
-impl<O: Operand> Drop for AsCompleted<O> {
+impl<C, K, H> Drop for AsCompleted<C, K, H> {
     fn drop(&mut self) {
         self.turn.leave(self.record.observer());
         let timer = lock(&self.record.observer().0).timer.take();
@@ -309,20 +313,19 @@ impl<O: Operand> Drop for AsCompleted<O> {
     }
 }
 
-impl<O: Operand> fmt::Debug for AsCompleted<O> {
+impl<C, K, H> fmt::Debug for AsCompleted<C, K, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsCompleted").field("remaining", &self.remaining()).finish_non_exhaustive()
     }
 }
 
 /// The stream of [`as_completed`] with a timeout.
-#[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
-pub struct AsCompletedWithin<O: Operand>(AsCompleted<O>);
+pub struct AsCompletedWithin<C, K, H>(AsCompleted<C, K, H>);
 
-impl<O: Operand> AsCompletedWithin<O> {
+impl<C, K, H> AsCompletedWithin<C, K, H> {
     /// Waits for the next task to end, or for the time to be up; as [`AsCompleted::next`].
-    pub fn next(&self) -> NextWithin<'_, O> {
+    pub fn next(&self) -> NextWithin<'_, C, K, H> {
         NextWithin(self.0.next())
     }
 
@@ -333,8 +336,8 @@ impl<O: Operand> AsCompletedWithin<O> {
     }
 }
 
-impl<O: Operand> Stream for AsCompletedWithin<O> {
-    type Item = Result<O::Handle, Elapsed>;
+impl<C, K, H> Stream for AsCompletedWithin<C, K, H> {
+    type Item = Result<H, Elapsed>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_ended(cx)
@@ -347,13 +350,13 @@ impl<O: Operand> Stream for AsCompletedWithin<O> {
 
 /// The future of [`AsCompleted::next`].
 #[must_use = "futures do nothing unless awaited"]
-pub struct Next<'a, O: Operand> {
-    stream: &'a AsCompleted<O>,
+pub struct Next<'a, C, K, H> {
+    stream: &'a AsCompleted<C, K, H>,
     turn: Turn,
 }
 
-impl<O: Operand> Next<'_, O> {
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<O::Handle, Elapsed>>> {
+impl<C, K, H> Next<'_, C, K, H> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<H, Elapsed>>> {
         let ended = ready!(self.turn.poll(self.stream.record.observer(), cx));
         Poll::Ready(
             ended.map(|ended| ended.map(|index| self.stream.take(index)).ok_or_else(Elapsed::new)),
@@ -361,37 +364,48 @@ impl<O: Operand> Next<'_, O> {
     }
 }
 
-impl<O: Operand> Future for Next<'_, O> {
-    type Output = Option<O::Handle>;
+impl<C, K, H> Future for Next<'_, C, K, H> {
+    type Output = Option<H>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<O::Handle>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<H>> {
         let ended = ready!(self.poll_ended(cx));
         Poll::Ready(ended.map(|ended| ended.unwrap_or_else(|_| unreachable!("there is no timeout"))))
     }
 }
 
-impl<O: Operand> Drop for Next<'_, O> {
+impl<C, K, H> Drop for Next<'_, C, K, H> {
     fn drop(&mut self) {
         self.turn.leave(self.stream.record.observer());
     }
 }
 
-impl<O: Operand> fmt::Debug for Next<'_, O> {
+impl<C, K, H> fmt::Debug for Next<'_, C, K, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Next").field("stream", self.stream).finish_non_exhaustive()
     }
 }
 
 /// The future of [`AsCompletedWithin::next`].
-#[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
-pub struct NextWithin<'a, O: Operand>(Next<'a, O>);
+pub struct NextWithin<'a, C, K, H>(Next<'a, C, K, H>);
 
-impl<O: Operand> Future for NextWithin<'_, O> {
-    type Output = Option<Result<O::Handle, Elapsed>>;
+impl<C, K, H> Future for NextWithin<'_, C, K, H> {
+    type Output = Option<Result<H, Elapsed>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.poll_ended(cx)
     }
 }
 
+
+impl<C, K, H> fmt::Debug for AsCompletedWithin<C, K, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<C, K, H> fmt::Debug for NextWithin<'_, C, K, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -11,7 +11,7 @@ mod timeout;
 mod wait;
 
 pub use as_completed::{AsCompleted, AsCompletedWithin, Next, NextWithin, as_completed};
-pub use gather::{FailFast, Gather, Mode, Propagate, ReturnExceptions, gather, try_gather};
+pub use gather::{Gather, gather, try_gather};
 pub use group::{ExceptionGroup, Failure, GroupClosed, GroupTask, TaskGroup};
 pub use set::{Children, OperandSet, TryOperandSet};
 pub use shield::{Shield, shield};

@@ -1,6 +1,7 @@
 //! [`shield`]: waiting for work without taking it along when the waiting ends.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -49,27 +50,30 @@ use crate::sync::{lock, tell};
 /// # });
 /// ```
 #[track_caller]
-pub fn shield<O: Operand>(operand: O) -> Shield<O> {
+pub fn shield<O: Operand>(operand: O) -> Shield<O, O::Child, O::Claim, O::Output> {
     let (child, claim) = operand.start();
-    Shield { state: State::Made(child, claim) }
+    Shield { state: State::Made(child, claim), poll_end: Shield::poll_end, operand: PhantomData }
 }
 
-/// The future of [`shield`].
+/// The future of [`shield`]. `C` and `K` are the parts that the operand is kept in, `R` is the output.
 #[must_use = "futures do nothing unless awaited"]
-pub struct Shield<O: Operand> {
-    state: State<O>,
+pub struct Shield<O, C, K, R> {
+    state: State<C, K, R>,
+    /// What waiting for the end means; a pointer, so that the future is one whatever is known of the operand.
+    poll_end: fn(&mut Self, &mut Context<'_>) -> Poll<Result<R, TaskError>>,
+    operand: PhantomData<fn() -> O>,
 }
 
-enum State<O: Operand> {
-    Made(O::Child, O::Claim),
+enum State<C, K, R> {
+    Made(C, K),
     Waiting {
         told: Task<()>,
-        child: O::Child,
-        claim: O::Claim,
+        child: C,
+        claim: K,
         _observation: Option<Observation>,
         _record: Group<Told>,
     },
-    Raising(Reraise<O::Output>),
+    Raising(Reraise<R>),
     Ended,
 }
 
@@ -96,8 +100,12 @@ pub(crate) async fn ended(task: TaskRef) {
     told.await;
 }
 
-impl<O: Operand> Shield<O> {
-    fn begin(mut child: O::Child, claim: O::Claim) -> State<O> {
+impl<O, C, K, R> Shield<O, C, K, R>
+where
+    O: Operand<Child = C, Claim = K, Output = R>,
+    C: Child,
+{
+    fn begin(mut child: C, claim: K) -> State<C, K, R> {
         let (promise, told) = promise();
         let record = Group::new(1, Told(Mutex::new(Some(promise))));
         let observation = match child.observe(0, &record) {
@@ -113,7 +121,7 @@ impl<O: Operand> Shield<O> {
     }
 
     /// Waits for the end of the operand.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<O::Output, TaskError>> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, TaskError>> {
         loop {
             match mem::replace(&mut self.state, State::Ended) {
                 // Nothing is there to be shielded from (rule S3).
@@ -135,14 +143,14 @@ impl<O: Operand> Shield<O> {
     }
 }
 
-impl<O: Operand> Unpin for Shield<O> {}
+impl<O, C, K, R> Unpin for Shield<O, C, K, R> {}
 
-impl<O: Operand> Future for Shield<O> {
-    type Output = O::Output;
+impl<O, C, K, R> Future for Shield<O, C, K, R> {
+    type Output = R;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
         if !matches!(self.state, State::Raising(_)) {
-            match ready!(self.poll_end(cx)) {
+            match ready!((self.poll_end)(&mut self, cx)) {
                 Ok(output) => return Poll::Ready(output),
                 // Without the message: it was meant for the operand (rule S8).
                 Err(error) if error.is_cancelled() => {
@@ -198,9 +206,11 @@ where
     }
 }
 
-impl<O> Shield<O>
+impl<O, C, R> Shield<O, C, (), R>
 where
-    O: Operand<Claim = (), Output: Send + 'static> + 'static,
+    O: Operand<Child = C, Claim = (), Output = R> + 'static,
+    C: Child,
+    R: Send + 'static,
 {
     /// Makes a task of the shield, which takes over the end of the operand. Cancelling it ends it at once, and leaves the
     /// operand alone.
@@ -213,7 +223,7 @@ where
     ///
     /// If the shield has been polled.
     #[track_caller]
-    pub fn into_task(mut self) -> Task<O::Output> {
+    pub fn into_task(mut self) -> Task<R> {
         let State::Made(mut child, ()) = mem::replace(&mut self.state, State::Ended) else {
             panic!("the shield has been polled already")
         };
@@ -238,7 +248,7 @@ where
     }
 }
 
-impl<O: Operand> fmt::Debug for Shield<O> {
+impl<O, C, K, R> fmt::Debug for Shield<O, C, K, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shield").finish_non_exhaustive()
     }

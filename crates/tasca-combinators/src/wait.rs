@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::iter;
+use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,46 +60,50 @@ use crate::sync::{lock, tell};
 /// `futures::select!` polls futures in the same task and drops the losers where they are; here they are tasks, which run
 /// in parallel, and the losers are whatever you make of them: cancelled (and then they may clean up), or left running.
 #[track_caller]
-pub fn wait<I>(operands: I) -> Wait<I::Item>
+pub fn wait<I, O>(operands: I) -> Wait<O, O::Child, O::Claim, O::Handle>
 where
-    I: IntoIterator<Item: Operand>,
+    I: IntoIterator<Item = O>,
+    O: Operand,
 {
     let mut seen = HashSet::new();
     let (mut children, mut claims) = (Vec::new(), Vec::new());
     for operand in operands {
         let (child, claim) = operand.start();
-        if <I::Item as Operand>::Child::IS_OWNED || seen.insert(child.task().clone()) {
+        if O::Child::IS_OWNED || seen.insert(child.task().clone()) {
             children.push(child);
             claims.push(claim);
         }
     }
     assert!(!children.is_empty(), "wait needs at least one task");
-    Wait { children, claims, until: Until::All, timeout: None, waiting: None }
+    Wait { children, claims, until: Until::All, timeout: None, waiting: None, poll: Wait::poll_over, operand: PhantomData }
 }
 
 /// What ends the waiting before all are done.
-enum Until<O: Operand> {
+enum Until<C, K> {
     All,
     First,
     Exception {
         /// Whether a child that is done failed; `None` if only the waiter can tell.
-        is_failure: fn(&O::Child) -> Option<bool>,
-        claimed: fn(&O::Claim) -> bool,
+        is_failure: fn(&C) -> Option<bool>,
+        claimed: fn(&K) -> bool,
     },
 }
 
-/// The future of [`wait`].
+/// The future of [`wait`]. `C` and `K` are the parts that the operands are kept in, `H` is how they are given back.
 #[must_use = "futures do nothing unless awaited"]
-pub struct Wait<O: Operand> {
+pub struct Wait<O, C, K, H> {
     /// Here until they are observed, then in the record.
-    children: Vec<O::Child>,
-    claims: Vec<O::Claim>,
-    until: Until<O>,
+    children: Vec<C>,
+    claims: Vec<K>,
+    until: Until<C, K>,
     timeout: Option<Duration>,
-    waiting: Option<Waiting<O::Child>>,
+    waiting: Option<Waiting<C>>,
+    /// What polling it means; a pointer, so that the future is one whatever is known of the operands.
+    poll: fn(&mut Self, &mut Context<'_>) -> Poll<(Vec<H>, Vec<H>)>,
+    operand: PhantomData<fn() -> O>,
 }
 
-struct Waiting<C: Child> {
+struct Waiting<C> {
     told: Task<()>,
     record: Group<Record<C>>,
     _observations: Vec<Observation>,
@@ -160,7 +165,11 @@ impl<C: Child> Observer for Record<C> {
     }
 }
 
-impl<O: Operand> Wait<O> {
+impl<O, C, K, H> Wait<O, C, K, H>
+where
+    O: Operand<Child = C, Claim = K, Handle = H>,
+    C: Child,
+{
     /// Waits until one of them is done, in whatever way.
     ///
     /// # asyncio counterpart
@@ -179,7 +188,8 @@ impl<O: Operand> Wait<O> {
     /// `return_when=FIRST_EXCEPTION`.
     pub fn first_exception(mut self) -> Self
     where
-        O: TryOperand,
+        O: TryOperand<Child = C, Claim = K>,
+        C: TryChild,
     {
         self.until = Until::Exception { is_failure: TryChild::is_err, claimed: O::is_err };
         self
@@ -201,7 +211,7 @@ impl<O: Operand> Wait<O> {
 
     /// Observes the tasks.
     #[track_caller]
-    fn begin(&mut self) -> Waiting<O::Child> {
+    fn begin(&mut self) -> Waiting<C> {
         let (promise, told) = promise();
         let mut children = mem::take(&mut self.children);
         let is_failure = match self.until {
@@ -245,8 +255,26 @@ impl<O: Operand> Wait<O> {
         Waiting { told, record: group, _observations: observations }
     }
 
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<(Vec<H>, Vec<H>)> {
+        loop {
+            if self.waiting.is_none() {
+                assert!(!self.children.is_empty(), "polled after it was ready");
+                self.waiting = Some(self.begin());
+            }
+            let waiting = self.waiting.as_mut().expect("begun above");
+            ready!(Pin::new(&mut waiting.told).poll(cx));
+            let record = waiting.record.clone();
+            let is_timed_out = lock(&record.observer().state).is_timed_out;
+            if is_timed_out || self.is_over(record.observer()) {
+                // The sets are made now, not when the waiter was woken (rule W7).
+                return Poll::Ready(self.give_back());
+            }
+            self.wait_on();
+        }
+    }
+
     /// Whether the waiting is over, now that the waiter was woken.
-    fn is_over(&self, record: &Record<O::Child>) -> bool {
+    fn is_over(&self, record: &Record<C>) -> bool {
         let Until::Exception { is_failure, claimed } = &self.until else {
             // Nobody else wakes the waiter.
             return true;
@@ -263,7 +291,7 @@ impl<O: Operand> Wait<O> {
         failed || all_done
     }
 
-    fn give_back(&mut self) -> (Vec<O::Handle>, Vec<O::Handle>) {
+    fn give_back(&mut self) -> (Vec<H>, Vec<H>) {
         let Waiting { record, .. } = self.waiting.take().expect("it has waited");
         let children = mem::take(&mut lock(&record.observer().state).children);
         let (mut done, mut pending) = (Vec::new(), Vec::new());
@@ -292,32 +320,18 @@ impl<O: Operand> Wait<O> {
     }
 }
 
-impl<O: Operand> Unpin for Wait<O> {}
+impl<O, C, K, H> Unpin for Wait<O, C, K, H> {}
 
-impl<O: Operand> Future for Wait<O> {
+impl<O, C, K, H> Future for Wait<O, C, K, H> {
     /// Those that are done, and those that are not.
-    type Output = (Vec<O::Handle>, Vec<O::Handle>);
+    type Output = (Vec<H>, Vec<H>);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            if self.waiting.is_none() {
-                assert!(!self.children.is_empty(), "polled after it was ready");
-                self.waiting = Some(self.begin());
-            }
-            let waiting = self.waiting.as_mut().expect("begun above");
-            ready!(Pin::new(&mut waiting.told).poll(cx));
-            let record = waiting.record.clone();
-            let is_timed_out = lock(&record.observer().state).is_timed_out;
-            if is_timed_out || self.is_over(record.observer()) {
-                // The sets are made now, not when the waiter was woken (rule W7).
-                return Poll::Ready(self.give_back());
-            }
-            self.wait_on();
-        }
+        (self.poll)(&mut self, cx)
     }
 }
 
-impl<O: Operand> Drop for Wait<O> {
+impl<O, C, K, H> Drop for Wait<O, C, K, H> {
     fn drop(&mut self) {
         let Some(Waiting { told, record, .. }) = self.waiting.take() else { return };
         drop(told);
@@ -332,7 +346,7 @@ impl<O: Operand> Drop for Wait<O> {
     }
 }
 
-impl<O: Operand> fmt::Debug for Wait<O> {
+impl<O, C, K, H> fmt::Debug for Wait<O, C, K, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wait").field("n_tasks", &self.claims.len()).finish_non_exhaustive()
     }

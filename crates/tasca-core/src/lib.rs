@@ -58,7 +58,7 @@ mod tests;
 
 pub use runtime::{
     Builder, CallHandle, Child, EnterGuard, Handle, Observed, Operand, RunError, Runtime,
-    TaskBuilder, TryChild, TryOperand, all_tasks,
+    TaskBuilder, TryChild, TryOperand, all_tasks, block_in_place,
     current_task, run, spawn, spawn_local, spawn_pinned, try_spawn,
 };
 pub use scope::{Cancelled, CatchCancelled, Reraise, catch_cancelled, finally};

@@ -1,10 +1,8 @@
 //! Waiting, with a lock given up, for a notification.
 
-use tasca_core::catch_cancelled;
-
 use super::line::{Later, Line, Standing};
 use super::lock::LockGuard;
-use super::primitive::Mutex;
+use super::primitive::{Mutex, catch_cancelled};
 use super::wait::{Gate, Wait};
 
 /// Tasks that wait for what a lock protects to change.
@@ -60,7 +58,7 @@ struct State {
 impl Condition {
     /// Makes a condition that nobody waits for.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 line: Line::new(),
@@ -203,7 +201,9 @@ impl Condition {
         assert!(guard.is_held(), "the guard has lost its lock");
         let mut state = self.state.lock();
         let right = state.line.is_empty() || state.lock == address;
-        state.lock = address;
+        if right {
+            state.lock = address;
+        }
         drop(state);
         assert!(right, "a condition is used with one lock at a time");
     }

@@ -38,7 +38,7 @@ pub struct Event {
 impl Event {
     /// Makes an event that is not set.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             flag: AtomicUsize::new(0),
             line: Mutex::new(Line::new()),

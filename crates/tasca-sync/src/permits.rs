@@ -66,7 +66,7 @@ impl Permits {
         // Ordering: Relaxed; the exchange orders.
         let mut word = self.word.load(Ordering::Relaxed);
         while word & LINE == 0 && permits_in(word) > 0 {
-            // Ordering: Acquire pairs with the Release in `add` and `settle`: what was done before a permit was
+            // Ordering: Acquire pairs with the Release in `release`: what was done before a permit was
             // released is seen.
             match self.word.compare_exchange_weak(
                 word,
@@ -101,7 +101,7 @@ impl Permits {
             if permits_in(word) >= bound {
                 return false;
             }
-            // Ordering: Release pairs with the Acquire in `try_fast` and `take`.
+            // Ordering: Release pairs with the Acquire in `try_fast` and `try_take`.
             match self.word.compare_exchange_weak(
                 word,
                 word + PERMIT,
@@ -189,8 +189,8 @@ impl Permits {
 
     /// Takes a permit that is known to be there, for somebody who was in line: LINE is set.
     fn take(&self) {
-        // Ordering: Acquire: the waiter sees what the releaser did, through the line's lock.
-        let before = self.word.fetch_sub(PERMIT, Ordering::Acquire);
+        // Ordering: Relaxed; the waiter sees what the releaser did through the line's lock.
+        let before = self.word.fetch_sub(PERMIT, Ordering::Relaxed);
         debug_assert!(permits_in(before) > 0, "there was a permit");
     }
 
@@ -201,8 +201,8 @@ impl Permits {
             self.take();
         }
         if line.is_empty() {
-            // Ordering: Release keeps what releases published for who takes a permit without the line's lock.
-            self.word.fetch_and(!LINE, Ordering::Release);
+            // Ordering: Relaxed; an exchange passes on what the releases before it have published.
+            self.word.fetch_and(!LINE, Ordering::Relaxed);
         }
     }
 }
@@ -247,8 +247,8 @@ impl<'a> Gate<'a> for Acquire<'a> {
 
     fn withdraw(&mut self, line: &mut Line, left: Standing, later: &mut Later) {
         if left == Standing::Woken {
-            // Ordering: Release, as in `release`.
-            self.0.word.fetch_add(PERMIT, Ordering::Release);
+            // Ordering: Relaxed, as in `hand_on`: nothing was done with the permit.
+            self.0.word.fetch_add(PERMIT, Ordering::Relaxed);
         }
         self.0.hand_on(line, later);
     }

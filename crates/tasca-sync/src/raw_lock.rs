@@ -52,8 +52,8 @@ impl RawLock {
     /// Takes the lock if nobody has it and nobody waits.
     #[inline]
     fn try_fast(&self) -> bool {
-        // Ordering: Acquire pairs with the Release of whoever cleared LOCKED or LINE last: what was done under
-        // the lock is seen.
+        // Ordering: Acquire pairs with the Release of whoever cleared LOCKED last: what was done under the lock is
+        // seen.
         self.word
             .compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
@@ -140,8 +140,8 @@ impl RawLock {
     /// Clears LINE if the line is empty. Called under the line's lock when a place was given back.
     fn settle(&self, line: &Line) {
         if line.is_empty() {
-            // Ordering: Release keeps what the last release published for who takes the lock without the line's.
-            self.word.fetch_and(!LINE, Ordering::Release);
+            // Ordering: Relaxed; an exchange passes on what the releases before it have published.
+            self.word.fetch_and(!LINE, Ordering::Relaxed);
         }
     }
 }
@@ -178,8 +178,9 @@ impl<'a> Gate<'a> for Acquire<'a> {
         match left {
             None => {}
             Some(Standing::Woken) => {
-                // Ordering: Acquire, as in `try_fast`. LINE is still set, so nobody else changes the word.
-                let before = lock.word.fetch_or(LOCKED, Ordering::Acquire);
+                // Ordering: Relaxed; the release was under the line's lock. LINE is still set, so nobody else
+                // changes the word.
+                let before = lock.word.fetch_or(LOCKED, Ordering::Relaxed);
                 debug_assert!(
                     before & LOCKED == 0,
                     "nobody overtakes a waiter that was woken"

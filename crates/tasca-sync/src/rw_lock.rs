@@ -57,7 +57,7 @@ pub(crate) struct RawRwLock {
 }
 
 impl RawRwLock {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             word: AtomicUsize::new(0),
             line: Mutex::new(Line::new()),
@@ -70,7 +70,7 @@ impl RawRwLock {
         // Ordering: Relaxed; the exchange orders.
         let mut word = self.word.load(Ordering::Relaxed);
         while word & LINE == 0 && access.fits(word) {
-            // Ordering: Acquire pairs with the Release in `release` and `hand_on`: what was done under the lock is
+            // Ordering: Acquire pairs with the Release in `release`: what was done under the lock is
             // seen.
             match self.word.compare_exchange_weak(
                 word,
@@ -171,7 +171,8 @@ impl RawRwLock {
     /// Lets everybody at the head of the line go who fits, and clears LINE if the line is empty. Called under the
     /// line's lock when something was released or a place given back.
     fn hand_on(&self, line: &mut Line<Access>, later: &mut Later) {
-        // Ordering: Relaxed; who is let go sees what was done under the lock through the line's.
+        // Ordering: Acquire pairs with the Release in `release`, of readers that were gone before anybody was in line; through
+        // the line's lock it comes to who is let go.
         while let Some(&access) = line.next_kind(later)
             && access.fits(self.word.load(Ordering::Relaxed))
         {
@@ -179,8 +180,8 @@ impl RawRwLock {
             line.wake_next(later);
         }
         if line.is_empty() {
-            // Ordering: Release keeps what releases published for who takes the lock without the line's.
-            self.word.fetch_and(!LINE, Ordering::Release);
+            // Ordering: Relaxed; an exchange passes on what the releases before it have published.
+            self.word.fetch_and(!LINE, Ordering::Relaxed);
         }
     }
 }
@@ -228,10 +229,10 @@ impl<'a> Gate<'a> for Acquire<'a> {
 
     fn withdraw(&mut self, line: &mut Line<Access>, left: Standing, later: &mut Later) {
         if left == Standing::Woken {
-            // Ordering: Release, as in `release`.
+            // Ordering: Relaxed, as in `hand_on`: nothing was done under the lock.
             self.lock
                 .word
-                .fetch_sub(self.access.share(), Ordering::Release);
+                .fetch_sub(self.access.share(), Ordering::Relaxed);
         }
         self.lock.hand_on(line, later);
     }
@@ -270,7 +271,7 @@ pub struct RwLock<T> {
 impl<T> RwLock<T> {
     /// Makes a free lock.
     #[must_use]
-    pub const fn new(value: T) -> Self {
+    pub fn new(value: T) -> Self {
         Self {
             raw: RawRwLock::new(),
             value: primitive::RwLock::new(value),

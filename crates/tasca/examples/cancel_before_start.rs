@@ -18,12 +18,20 @@ pub(crate) async fn program(print: impl Fn(String) + Clone + Send + Sync + 'stat
     let task = Task::builder().name("early").spawn(body(print.clone()));
     let shadow = task.task_ref();
     print(format!("cancel: {}", task.cancel_with("not today")));
-    print(format!("done: {}, cancelling: {}", task.is_finished(), task.cancelling()));
+    print(format!(
+        "done: {}, cancelling: {}",
+        task.is_finished(),
+        task.cancelling()
+    ));
     if let Err(error) = task.outcome().await {
         let message = error.cancel_message().unwrap_or("no message");
         print(format!("{} was cancelled: {message}", error.task_name()));
     }
-    print(format!("done: {}, cancelled: {}", shadow.is_finished(), shadow.is_cancelled()));
+    print(format!(
+        "done: {}, cancelled: {}",
+        shadow.is_finished(),
+        shadow.is_cancelled()
+    ));
     print(format!("cancel again: {}", shadow.cancel()));
 }
 
@@ -32,7 +40,7 @@ async fn body(print: impl Fn(String)) {
     let work = async {
         if let Err(cancelled) = catch_cancelled(sleep(Duration::from_secs(1))).await {
             print("body: cancelled".into());
-            cancelled.reraise().await
+            cancelled.reraise::<()>().await;
         }
     };
     finally(work, async { print("body: cleaned up".into()) }).await;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tasca::time::sleep;
-use tasca::{Task, catch_cancelled};
+use tasca::{Task, TaskRef, catch_cancelled};
 
 #[tasca::main]
 async fn main() {
@@ -15,11 +15,17 @@ async fn main() {
 
 /// The program; `print` gets its lines.
 pub(crate) async fn program(print: impl Fn(String) + Clone + Send + Sync + 'static) {
-    let tasks = [("one", 1), ("three", 3), ("five", 5), ("seven", 7)]
-        .map(|(name, seconds)| Task::builder().name(name).spawn(nap(name, seconds, print.clone())));
+    let tasks = [("one", 1), ("three", 3), ("five", 5), ("seven", 7)].map(|(name, seconds)| {
+        Task::builder()
+            .name(name)
+            .spawn(nap(name, seconds, print.clone()))
+    });
     sleep(Duration::from_secs(2)).await;
     print(format!("cancel five: {}", tasks[2].cancel_with("too long")));
-    print(format!("cancel seven: {}", tasks[3].cancel_with("much too long")));
+    print(format!(
+        "cancel seven: {}",
+        tasks[3].cancel_with("much too long")
+    ));
     // Untyped handles: they are of use when the outputs have been taken.
     let shadows = tasks.each_ref().map(Task::task_ref);
     for task in tasks {
@@ -32,15 +38,24 @@ pub(crate) async fn program(print: impl Fn(String) + Clone + Send + Sync + 'stat
             }
         }
     }
-    print(format!("cancelled: {:?}", shadows.each_ref().map(|task| task.is_cancelled())));
-    print(format!("cancel one: {}", shadows[0].cancel_with("too late")));
+    print(format!(
+        "cancelled: {:?}",
+        shadows.each_ref().map(TaskRef::is_cancelled)
+    ));
+    print(format!(
+        "cancel one: {}",
+        shadows[0].cancel_with("too late")
+    ));
 }
 
 async fn nap(name: &str, seconds: u64, print: impl Fn(String)) -> String {
     print(format!("{name}: sleeps {seconds} s"));
     if let Err(cancelled) = catch_cancelled(sleep(Duration::from_secs(seconds))).await {
-        print(format!("{name}: cancelled: {}", cancelled.message().unwrap_or("no message")));
-        cancelled.reraise().await
+        print(format!(
+            "{name}: cancelled: {}",
+            cancelled.message().unwrap_or("no message")
+        ));
+        cancelled.reraise::<()>().await;
     }
     print(format!("{name}: woke up"));
     format!("{name} slept {seconds} s")

@@ -17,15 +17,21 @@ async fn main() {
 pub(crate) async fn program(print: impl Fn(String) + Clone + Send + Sync + 'static) {
     let clock = Handle::current();
     let began = clock.time();
-    let tasks = [("one", 1), ("three", 3), ("five", 5), ("seven", 7)]
-        .map(|(name, seconds)| Task::builder().name(name).spawn(nap(name, seconds, print.clone())));
+    let tasks = [("one", 1), ("three", 3), ("five", 5), ("seven", 7)].map(|(name, seconds)| {
+        Task::builder()
+            .name(name)
+            .spawn(nap(name, seconds, print.clone()))
+    });
     for task in &tasks {
         print(format!("spawned {}", task.name()));
     }
     for task in tasks {
         print(task.await);
     }
-    print(format!("all done after {} s", (clock.time() - began).as_secs()));
+    print(format!(
+        "all done after {} s",
+        (clock.time() - began).as_secs()
+    ));
 }
 
 async fn nap(name: &str, seconds: u64, print: impl Fn(String)) -> String {

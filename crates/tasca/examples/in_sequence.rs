@@ -18,7 +18,9 @@ pub(crate) async fn program(print: impl Fn(String) + Clone + Send + Sync + 'stat
     let clock = Handle::current();
     let began = clock.time();
     for (name, seconds) in [("one", 1), ("three", 3), ("five", 5), ("seven", 7)] {
-        let task = Task::builder().name(name).spawn(nap(name, seconds, print.clone()));
+        let task = Task::builder()
+            .name(name)
+            .spawn(nap(name, seconds, print.clone()));
         print(task.await);
         print(format!("after {} s", (clock.time() - began).as_secs()));
     }

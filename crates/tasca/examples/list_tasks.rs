@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tasca::time::sleep;
-use tasca::{Task, all_tasks, current_task};
+use tasca::{Task, TaskRef, all_tasks, current_task};
 
 #[tasca::main(flavor = "current_thread")] // with more threads a task may end a little later than in the text
 async fn main() {
@@ -16,15 +16,19 @@ async fn main() {
 /// The program; `print` gets its lines.
 pub(crate) async fn program(print: impl Fn(String) + Clone + Send + Sync + 'static) {
     let show = |when| {
-        let mut names: Vec<String> = all_tasks().iter().map(|task| task.name()).collect();
+        let mut names: Vec<String> = all_tasks().iter().map(TaskRef::name).collect();
         names.sort_unstable();
         print(format!("{when}: {}", names.join(", ")));
     };
     let main = current_task().expect("main runs in a task");
     main.set_name("main");
     show("before");
-    let [_one, _three, five, seven] = [("one", 1), ("three", 3), ("five", 5), ("seven", 7)]
-        .map(|(name, seconds)| Task::builder().name(name).spawn(sleep(Duration::from_secs(seconds))));
+    let [_one, _three, five, seven] =
+        [("one", 1), ("three", 3), ("five", 5), ("seven", 7)].map(|(name, seconds)| {
+            Task::builder()
+                .name(name)
+                .spawn(sleep(Duration::from_secs(seconds)))
+        });
     show("spawned");
     sleep(Duration::from_secs(4)).await;
     show("after 4 s");

@@ -17,7 +17,9 @@ async fn main() {
 pub(crate) async fn program(print: impl Fn(String) + Clone + Send + Sync + 'static) {
     let clock = Handle::current();
     let began = clock.time();
-    let task = Task::builder().name("stubborn").spawn(stubborn(print.clone()));
+    let task = Task::builder()
+        .name("stubborn")
+        .spawn(stubborn(print.clone()));
     let shadow = task.task_ref();
     sleep(Duration::from_secs(1)).await;
     print(format!("first: {}", task.cancel_with("please")));
@@ -25,7 +27,11 @@ pub(crate) async fn program(print: impl Fn(String) + Clone + Send + Sync + 'stat
     print(format!("done: {}", task.is_finished()));
     print(format!("second: {}", task.cancel_with("now")));
     print(task.await.into());
-    print(format!("cancelled: {}, cancelling: {}", shadow.is_cancelled(), shadow.cancelling()));
+    print(format!(
+        "cancelled: {}, cancelling: {}",
+        shadow.is_cancelled(),
+        shadow.cancelling()
+    ));
     print(format!("after {} s", (clock.time() - began).as_secs()));
 }
 
@@ -34,7 +40,10 @@ async fn stubborn(print: impl Fn(String)) -> &'static str {
     for attempt in [1, 2] {
         if let Err(cancelled) = catch_cancelled(sleep(Duration::from_secs(10))).await {
             let message = cancelled.message().unwrap_or("no message");
-            print(format!("stubborn: ignores '{message}', cancelling: {}", me.cancelling()));
+            print(format!(
+                "stubborn: ignores '{message}', cancelling: {}",
+                me.cancelling()
+            ));
             if attempt == 2 {
                 print(format!("stubborn: uncancel: {}", me.uncancel()));
             }

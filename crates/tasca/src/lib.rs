@@ -119,13 +119,22 @@
 #[doc = include_str!("../../../README.md")]
 mod readme {}
 
+/// So are those of the page on channels.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/channels.md")]
+mod channels {}
+
 #[doc(hidden)]
 pub mod __private;
 
-/// Sources of any kind that the system can wait for.
+/// Sources of any kind that the system can wait for, and standard input, for which it cannot.
 pub mod io {
+    pub use tasca_blocking::{Stdin, stdin};
     pub use tasca_core::io::{Async, Source};
 }
+
+#[doc(inline)]
+pub use tasca_blocking::fs;
 
 /// Waiting for a time.
 pub mod time {
@@ -135,8 +144,8 @@ pub mod time {
 /// Sockets, and the names of hosts.
 pub mod net {
     pub use tasca_net::{
-        Addresses, Incoming, Listener, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SplitStream,
-        TcpListener, TcpStream, ToSocketAddrs, UdpSocket, WriteHalf, lookup_host,
+        Addresses, Incoming, Listener, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError,
+        SplitStream, TcpListener, TcpStream, ToSocketAddrs, UdpSocket, WriteHalf, lookup_host,
     };
     #[cfg(unix)]
     pub use tasca_net::{UnixDatagram, UnixListener, UnixStream};
@@ -150,36 +159,40 @@ pub use tasca_sync as sync;
 
 /// Threads for blocking calls and for computations: pools, limits, and what a job can know of itself.
 pub mod blocking {
+    #[cfg(feature = "rayon")]
+    pub use tasca_blocking::RayonExecutor;
     pub use tasca_blocking::{
-        Acquire, CpuExecutor, DefaultExecutor, Executor, Job, JobBuilder, JobCancelled, LeftBehind, Limiter, Permit,
-        PoolStatistics, PoolsConfig, PoolsStatistics, QueueFull, Queued, ThreadPool, ThreadPoolBuilder, ToThread,
-        check_cancelled, is_cancelled, run_in_executor, spawn_blocking, statistics, to_thread,
+        Acquire, CpuExecutor, DefaultExecutor, Executor, Job, JobBuilder, JobCancelled, LeftBehind,
+        Limiter, Permit, PoolStatistics, PoolsConfig, PoolsStatistics, QueueFull, Queued,
+        ThreadPool, ThreadPoolBuilder, ToThread, block_in_place, check_cancelled, is_cancelled,
+        run_in_executor, spawn_blocking, statistics, to_thread,
     };
 }
 
-pub use tasca_blocking::{run_in_executor, spawn_blocking, to_thread};
+pub use tasca_blocking::{block_in_place, run_in_executor, spawn_blocking, to_thread};
 
 /// Waiting for several tasks, for a limited time, or in a scope: what the functions at the root give, by type.
 pub mod combinators {
     pub use tasca_combinators::{
-        AsCompleted, AsCompletedWithin, Children, Elapsed, ExceptionGroup, FailFast, Failure, Gather, GroupClosed,
-        GroupTask, Mode, Next, NextWithin, OperandSet, Propagate, RescheduleError, ReturnExceptions, Shield,
-        TaskGroup, TimeoutScope, TryOperandSet, Wait, as_completed, gather, shield, timeout, timeout_at, try_gather,
-        wait, wait_for,
+        AsCompleted, AsCompletedWithin, Children, Elapsed, ExceptionGroup, Failure, Gather,
+        GroupClosed, GroupTask, Next, NextWithin, OperandSet, RescheduleError, Shield, TaskGroup,
+        TimeoutScope, TryOperandSet, Wait, as_completed, gather, shield, timeout, timeout_at,
+        try_gather, wait, wait_for,
     };
     pub use tasca_core::{Child, Observed, Operand, TryChild, TryOperand};
 }
 
 pub use tasca_combinators::{
-    Elapsed, ExceptionGroup, TaskGroup, as_completed, gather, shield, timeout, timeout_at, try_gather, wait,
-    wait_for,
+    Elapsed, ExceptionGroup, TaskGroup, as_completed, gather, shield, timeout, timeout_at,
+    try_gather, wait, wait_for,
 };
 
 pub use tasca_core::{
-    Builder, CallHandle, CallbackId, CancelMessage, Cancelled, CatchCancelled, Context, ContextVar, EnterGuard,
-    Finished, Handle, JoinRef, Outcome, Problem, Promise, Reraise, ResultError, RunError, Runtime, Task,
-    TaskBuilder, TaskError, TaskId, TaskRef, Token, Trouble, YieldNow, all_tasks, catch_cancelled, current_task,
-    finally, promise, run, spawn, spawn_local, spawn_pinned, try_spawn, yield_now,
+    Builder, CallHandle, CallbackId, CancelMessage, Cancelled, CatchCancelled, Context, ContextVar,
+    EnterGuard, Finished, Handle, JoinRef, Outcome, Problem, Promise, Reraise, ResultError,
+    RunError, Runtime, Task, TaskBuilder, TaskError, TaskId, TaskRef, Token, Trouble, YieldNow,
+    all_tasks, catch_cancelled, current_task, finally, promise, run, spawn, spawn_local,
+    spawn_pinned, try_spawn, yield_now,
 };
 
 /// Runs an async `main` on a runtime.

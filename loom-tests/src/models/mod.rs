@@ -7,5 +7,8 @@ mod parker;
 mod pool;
 mod readiness;
 mod shutdown;
+mod sync_locks;
+mod sync_rooms;
+mod sync_signals;
 mod task;
 mod timer_queue;

@@ -12,7 +12,7 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use loom::sync::Arc;
+use loom::sync::{Arc, Notify};
 use loom::thread;
 
 use crate::explore::{three_threads, two_threads};
@@ -113,8 +113,8 @@ struct Job {
     ends: StdArc<Ends>,
     ran: bool,
     husk: bool,
-    waits_for: Option<Arc<loom::sync::Notify>>,
-    tells: Option<Arc<loom::sync::Notify>>,
+    waits_for: Option<Arc<Notify>>,
+    tells: Option<Arc<Notify>>,
 }
 
 impl Job {
@@ -128,12 +128,12 @@ impl Job {
         }
     }
 
-    fn waiting_for(mut self, event: &Arc<loom::sync::Notify>) -> Self {
+    fn waiting_for(mut self, event: &Arc<Notify>) -> Self {
         self.waits_for = Some(Arc::clone(event));
         self
     }
 
-    fn telling(mut self, event: &Arc<loom::sync::Notify>) -> Self {
+    fn telling(mut self, event: &Arc<Notify>) -> Self {
         self.tells = Some(Arc::clone(event));
         self
     }
@@ -253,7 +253,7 @@ fn no_job_is_overlooked_by_a_thread_that_goes_to_sleep() {
         let ends = StdArc::new(Ends::default());
         let pool = Pool::new(1, 1, 0);
         pool.submit(Job::new(&ends)).expect("open");
-        let told = Arc::new(loom::sync::Notify::new());
+        let told = Arc::new(Notify::new());
         let second = Job::new(&ends).telling(&told);
         pool.submit(second).expect("open");
         // Nothing else happens: if the job was overlooked, this is a deadlock.
@@ -273,7 +273,7 @@ fn two_submitters_and_one_thread() {
             let (pool, ends) = (pool.clone(), StdArc::clone(&ends));
             move || pool.submit(Job::new(&ends)).expect("open")
         });
-        let told = Arc::new(loom::sync::Notify::new());
+        let told = Arc::new(Notify::new());
         let mine = Job::new(&ends).telling(&told);
         pool.submit(mine).expect("open");
         told.wait();
@@ -291,7 +291,7 @@ fn a_thread_that_retires_leaves_no_job_behind() {
         let ends = StdArc::new(Ends::default());
         let pool = Pool::new(1, 1, 3);
         for _ in 0..2 {
-            let told = Arc::new(loom::sync::Notify::new());
+            let told = Arc::new(Notify::new());
             let job = Job::new(&ends).telling(&told);
             pool.submit(job).expect("open");
             told.wait();
@@ -308,11 +308,13 @@ fn jobs_behind_one_that_blocks_get_a_thread() {
     three_threads(|| {
         let ends = StdArc::new(Ends::default());
         let pool = Pool::new(1, 2, 4);
-        let told = Arc::new(loom::sync::Notify::new());
-        let first = Job::new(&ends).waiting_for(&told);
+        let (told, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let first = Job::new(&ends).waiting_for(&told).telling(&done);
         pool.submit(first).expect("open");
         pool.submit(Job::new(&ends)).expect("open");
         pool.submit(Job::new(&ends).telling(&told)).expect("open");
+        // The end would bring a watcher to work as well.
+        done.wait();
         pool.end();
         assert_eq!(ends.n_ran.load(Relaxed), 3);
     });

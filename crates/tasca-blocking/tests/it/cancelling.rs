@@ -182,20 +182,25 @@ fn ten_thousand_jobs_cancelled_at_random_each_ran_wholly_or_never_started() {
     let rt = multi_thread();
     for seed in 1..=3_u64 {
         let pool = ThreadPool::new(4);
-        let marks: Arc<Vec<AtomicU32>> = Arc::new((0..N).map(|_| AtomicU32::new(UNTOUCHED)).collect());
+        let marks: Arc<Vec<AtomicU32>> =
+            Arc::new((0..N).map(|_| AtomicU32::new(UNTOUCHED)).collect());
         let n_dropped = Arc::new(());
         let mut tasks = Vec::new();
         for index in 0..N {
             let (marks, kept) = (marks.clone(), n_dropped.clone());
             tasks.push(pool.spawn(move || {
-                assert_eq!(marks[index].swap(BEGUN, Ordering::Relaxed), UNTOUCHED, "runs twice");
+                assert_eq!(
+                    marks[index].swap(BEGUN, Ordering::Relaxed),
+                    UNTOUCHED,
+                    "runs twice"
+                );
                 std::hint::black_box(&kept);
                 assert_eq!(marks[index].swap(ENDED, Ordering::Relaxed), BEGUN);
                 index
             }));
         }
         // Two threads cancel, while the pool runs and this one waits.
-        let shadows: Vec<_> = tasks.iter().map(|task| task.task_ref()).collect();
+        let shadows: Vec<_> = tasks.iter().map(Task::task_ref).collect();
         let cancellers: Vec<_> = (0..2)
             .map(|which| {
                 let shadows = shadows.clone();
@@ -212,7 +217,10 @@ fn ten_thousand_jobs_cancelled_at_random_each_ran_wholly_or_never_started() {
                 })
             })
             .collect();
-        let n_cancelled: usize = cancellers.into_iter().map(|thread| thread.join().unwrap()).sum();
+        let n_cancelled: usize = cancellers
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum();
         let mut n_seen_cancelled = 0;
         rt.block_on(async {
             for (index, task) in tasks.into_iter().enumerate() {
@@ -228,8 +236,12 @@ fn ten_thousand_jobs_cancelled_at_random_each_ran_wholly_or_never_started() {
                 }
             }
         });
-        assert!(n_cancelled >= n_seen_cancelled, "every end as cancelled was asked for");
-        pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG).unwrap();
+        assert!(
+            n_cancelled >= n_seen_cancelled,
+            "every end as cancelled was asked for"
+        );
+        pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG)
+            .unwrap();
         // Nothing runs any more: no mark is in between, and every closure is gone.
         for mark in marks.iter() {
             assert_ne!(mark.load(Ordering::Relaxed), BEGUN, "seed {seed}");
@@ -243,7 +255,11 @@ fn a_cancelled_job_makes_room_in_a_bounded_queue() {
     on_each(|| async {
         let (started, go) = (Latch::new(), Latch::new());
         let (start, wait) = (started.clone(), go.clone());
-        let pool = ThreadPool::builder().max_threads(1).queue_bound(1).build().unwrap();
+        let pool = ThreadPool::builder()
+            .max_threads(1)
+            .queue_bound(1)
+            .build()
+            .unwrap();
         let _busy = pool.spawn(move || {
             start.hit();
             wait.wait(1);

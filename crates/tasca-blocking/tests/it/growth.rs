@@ -35,7 +35,11 @@ fn a_hundred_thousand_jobs_with_a_limit_of_thirty_two() {
 #[test]
 fn a_bounded_queue_holds_no_more_than_its_bound() {
     const N: usize = 20_000;
-    let pool = ThreadPool::builder().max_threads(32).queue_bound(100).build().unwrap();
+    let pool = ThreadPool::builder()
+        .max_threads(32)
+        .queue_bound(100)
+        .build()
+        .unwrap();
     let main = {
         let pool = pool.clone();
         async move {
@@ -104,8 +108,9 @@ fn jobs_that_block_are_found_out_however_slowly_they_come() {
 #[test]
 fn trivial_jobs_do_not_bring_hundreds_of_threads() {
     multi_thread().block_on(async {
-        let tasks: Vec<_> =
-            (0..100_000).map(|index| run_in_executor(&tasca_blocking::DefaultExecutor, move || index)).collect();
+        let tasks: Vec<_> = (0..100_000)
+            .map(|index| run_in_executor(&tasca_blocking::DefaultExecutor, move || index))
+            .collect();
         for (index, task) in tasks.into_iter().enumerate() {
             assert_eq!(task.await, index);
         }
@@ -211,10 +216,17 @@ fn threads_have_names_and_stacks_and_hooks() {
             })
             .build()
             .unwrap();
-        let name = pool.spawn(|| std::thread::current().name().map(str::to_owned)).await;
+        let name = pool
+            .spawn(|| std::thread::current().name().map(str::to_owned))
+            .await;
         assert_eq!(name.as_deref(), Some("db-0"));
         // More than a thread has by default.
-        let sum = pool.spawn(|| std::hint::black_box([1_u8; 4 << 20]).iter().map(|byte| u64::from(*byte)).sum::<u64>());
+        let sum = pool.spawn(|| {
+            std::hint::black_box([1_u8; 4 << 20])
+                .iter()
+                .map(|byte| u64::from(*byte))
+                .sum::<u64>()
+        });
         assert_eq!(sum.await, 4 << 20);
         assert_eq!(started.count(), 1);
         assert_eq!(stopped.count(), 0);
@@ -233,7 +245,8 @@ fn a_hook_that_panics_does_no_harm() {
             .build()
             .unwrap();
         assert_eq!(pool.spawn(|| 1).await, 1);
-        pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG).unwrap();
+        pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG)
+            .unwrap();
     });
 }
 
@@ -244,10 +257,22 @@ fn impossible_sizes_are_errors() {
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
         assert_eq!(error.to_string(), text);
     };
-    check(ThreadPool::builder().max_threads(0), "a thread pool needs at least one thread");
-    check(ThreadPool::builder().max_threads(1 << 20), "1048576 threads are too many; the most is 16384");
-    check(ThreadPool::builder().min_threads(3).max_threads(2), "at least 3 and at most 2 threads");
-    check(ThreadPool::builder().queue_bound(0), "a queue needs at least one place");
+    check(
+        ThreadPool::builder().max_threads(0),
+        "a thread pool needs at least one thread",
+    );
+    check(
+        ThreadPool::builder().max_threads(1 << 20),
+        "1048576 threads are too many; the most is 16384",
+    );
+    check(
+        ThreadPool::builder().min_threads(3).max_threads(2),
+        "at least 3 and at most 2 threads",
+    );
+    check(
+        ThreadPool::builder().queue_bound(0),
+        "a queue needs at least one place",
+    );
 }
 
 #[test]
@@ -257,7 +282,9 @@ fn computations_do_not_hold_up_blocking_calls_nor_the_other_way_round() {
         let go = Latch::new();
         let hold = |wait: Latch| move || wait.wait(1);
         // The lane for computations is full, and has a queue.
-        let held: Vec<_> = (0..n_cores * 10).map(|_| spawn_blocking(hold(go.clone()))).collect();
+        let held: Vec<_> = (0..n_cores * 10)
+            .map(|_| spawn_blocking(hold(go.clone())))
+            .collect();
         assert_eq!(to_thread(|| 1).await, 1);
         assert!(statistics().cpu.n_threads <= n_cores);
         go.hit();
@@ -265,7 +292,9 @@ fn computations_do_not_hold_up_blocking_calls_nor_the_other_way_round() {
             task.await;
         }
         let go = Latch::new();
-        let held: Vec<_> = (0..64).map(|_| spawn(to_thread(hold(go.clone())))).collect();
+        let held: Vec<_> = (0..64)
+            .map(|_| spawn(to_thread(hold(go.clone()))))
+            .collect();
         for _ in 0..3 {
             tasca_core::yield_now().await;
         }
@@ -281,13 +310,21 @@ fn computations_do_not_hold_up_blocking_calls_nor_the_other_way_round() {
 fn a_pool_that_cannot_start_its_first_thread_fails_its_jobs() {
     on_each(|| async {
         // No machine has the addresses for such a stack.
-        let pool = ThreadPool::builder().name("big").stack_size(1 << 46).build().unwrap();
+        let pool = ThreadPool::builder()
+            .name("big")
+            .stack_size(1 << 46)
+            .build()
+            .unwrap();
         for _ in 0..3 {
             let error = pool.spawn(|| ()).outcome().await.unwrap_err();
             let text = error.panic_text().unwrap();
-            assert!(text.starts_with("thread pool 'big' has no thread, and none can be started: "), "{text}");
+            assert!(
+                text.starts_with("thread pool 'big' has no thread, and none can be started: "),
+                "{text}"
+            );
         }
         assert_eq!(pool.statistics().n_threads, 0);
-        pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG).unwrap();
+        pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG)
+            .unwrap();
     });
 }

@@ -3,7 +3,9 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use tasca_blocking::{DefaultExecutor, Executor, Job, ThreadPool, run_in_executor, spawn_blocking, to_thread};
+use tasca_blocking::{
+    DefaultExecutor, Executor, Job, ThreadPool, run_in_executor, spawn_blocking, to_thread,
+};
 use tasca_core::{Context, ContextVar, Handle, all_tasks, current_task, promise, spawn};
 
 use crate::support::{Latch, multi_thread, on_each};
@@ -125,7 +127,9 @@ fn a_copied_context_can_be_run_in_a_job() {
 #[test]
 fn a_panic_comes_back_with_its_payload() {
     on_each(|| async {
-        let outcome = spawn_blocking(|| std::panic::panic_any(42_i32)).outcome().await;
+        let outcome = spawn_blocking(|| std::panic::panic_any(42_i32))
+            .outcome()
+            .await;
         let payload = outcome.unwrap_err().into_panic().unwrap();
         assert_eq!(payload.downcast_ref::<i32>(), Some(&42));
 
@@ -170,9 +174,16 @@ fn a_job_is_listed_with_its_name_its_closure_and_its_place() {
         let (line, task) = (line!(), spawn_blocking(move || wait.wait(1)));
         assert_eq!(task.name(), "Job-1");
         assert_eq!(task.spawned_at().line(), line);
-        assert!(task.future_type().contains("a_job_is_listed"), "{}", task.future_type());
+        assert!(
+            task.future_type().contains("a_job_is_listed"),
+            "{}",
+            task.future_type()
+        );
         assert!(all_tasks().contains(&task));
-        assert!(format!("{task:?}").starts_with("<Task pending name='Job-1' coro="), "{task:?}");
+        assert!(
+            format!("{task:?}").starts_with("<Task pending name='Job-1' coro="),
+            "{task:?}"
+        );
         task.set_name("wait");
         assert_eq!(task.name(), "wait");
         go.hit();
@@ -200,7 +211,10 @@ fn to_thread_names_its_job_and_says_where_it_was_called() {
         while started.count() == 0 {
             tasca_core::yield_now().await;
         }
-        let job = all_tasks().into_iter().find(|task| task.name() == "backup").unwrap();
+        let job = all_tasks()
+            .into_iter()
+            .find(|task| task.name() == "backup")
+            .unwrap();
         assert_eq!(job.spawned_at().line(), line + 1);
         go.hit();
         waiter.await;
@@ -247,7 +261,8 @@ fn a_job_knows_its_runtime() {
     });
     // Where workers run by themselves a job may wait for what they do.
     multi_thread().block_on(async {
-        let value = to_thread(|| Handle::current().block_on(async { spawn(async { 6 }).await })).await;
+        let value =
+            to_thread(|| Handle::current().block_on(async { spawn(async { 6 }).await })).await;
         assert_eq!(value, 6);
         let nested = to_thread(|| Handle::current().block_on(to_thread(|| 7))).await;
         assert_eq!(nested, 7);
@@ -257,8 +272,8 @@ fn a_job_knows_its_runtime() {
 #[test]
 fn a_job_is_no_task_to_itself() {
     on_each(|| async {
-        assert_eq!(to_thread(|| current_task().is_none()).await, true);
-        assert_eq!(to_thread(|| tasca_core::current_job().is_some()).await, true);
+        assert!(to_thread(|| current_task().is_none()).await);
+        assert!(to_thread(|| tasca_core::current_job().is_some()).await);
         assert!(tasca_core::current_job().is_none());
     });
 }
@@ -278,10 +293,16 @@ fn an_executor_that_drops_its_job_cancels_it_and_one_that_fails_it_says_why() {
         }
     }
     on_each(|| async {
-        let error = run_in_executor(&Dropping, || ()).outcome().await.unwrap_err();
+        let error = run_in_executor(&Dropping, || ())
+            .outcome()
+            .await
+            .unwrap_err();
         assert!(error.is_cancelled());
         let executor: Arc<dyn Executor> = Arc::new(Failing);
-        let error = run_in_executor(&executor, || ()).outcome().await.unwrap_err();
+        let error = run_in_executor(&executor, || ())
+            .outcome()
+            .await
+            .unwrap_err();
         assert_eq!(error.panic_text(), Some("closed for the day"));
     });
 }

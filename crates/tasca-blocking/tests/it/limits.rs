@@ -147,7 +147,12 @@ fn a_full_queue_refuses_or_lets_wait_as_the_caller_chooses() {
     current_thread().block_on(async {
         let (started, go) = (Latch::new(), Latch::new());
         let (start, wait) = (started.clone(), go.clone());
-        let pool = ThreadPool::builder().name("small").max_threads(1).queue_bound(2).build().unwrap();
+        let pool = ThreadPool::builder()
+            .name("small")
+            .max_threads(1)
+            .queue_bound(2)
+            .build()
+            .unwrap();
         let busy = pool.spawn(move || {
             start.hit();
             wait.wait(1);
@@ -157,7 +162,10 @@ fn a_full_queue_refuses_or_lets_wait_as_the_caller_chooses() {
         let refused = pool.try_spawn(|| 3).unwrap_err();
         assert_eq!(refused.to_string(), "the thread pool's queue is full");
         let failed = pool.spawn(|| 4).outcome().await.unwrap_err();
-        assert_eq!(failed.panic_text(), Some("the queue of thread pool 'small' is full"));
+        assert_eq!(
+            failed.panic_text(),
+            Some("the queue of thread pool 'small' is full")
+        );
         let mut waiting = std::pin::pin!(pool.submit(|| 5));
         assert!(futures::poll!(&mut waiting).is_pending());
         go.hit();

@@ -2,8 +2,11 @@
 
 mod support;
 
+mod by_hand;
 mod cancelling;
+mod files;
 mod growth;
+mod in_place;
 mod jobs;
 mod limits;
 mod runtimes;

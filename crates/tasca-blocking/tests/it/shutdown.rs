@@ -17,7 +17,11 @@ struct Busy {
 
 fn busy(n_queued: usize) -> Busy {
     let (started, go, ran) = (Latch::new(), Latch::new(), Latch::new());
-    let pool = ThreadPool::builder().name("p").max_threads(1).build().unwrap();
+    let pool = ThreadPool::builder()
+        .name("p")
+        .max_threads(1)
+        .build()
+        .unwrap();
     let (start, wait) = (started.clone(), go.clone());
     let mut tasks = Vec::new();
     let line = line!() + 1;
@@ -32,13 +36,25 @@ fn busy(n_queued: usize) -> Busy {
         }));
     }
     started.wait(1);
-    Busy { pool, go, ran, line, tasks }
+    Busy {
+        pool,
+        go,
+        ran,
+        line,
+        tasks,
+    }
 }
 
 #[test]
 fn drain_runs_what_is_queued() {
     on_each(|| async {
-        let Busy { pool, go, ran, tasks, .. } = busy(10);
+        let Busy {
+            pool,
+            go,
+            ran,
+            tasks,
+            ..
+        } = busy(10);
         go.hit();
         pool.shutdown(Queued::Drain, HANG).unwrap();
         assert_eq!(ran.count(), 10);
@@ -52,7 +68,13 @@ fn drain_runs_what_is_queued() {
 #[test]
 fn cancel_cancels_what_is_queued_and_waits_for_what_runs() {
     current_thread().block_on(async {
-        let Busy { pool, go, ran, tasks, .. } = busy(10);
+        let Busy {
+            pool,
+            go,
+            ran,
+            tasks,
+            ..
+        } = busy(10);
         let closing = pool.clone();
         let closed = std::thread::spawn(move || closing.shutdown(Queued::Cancel, HANG));
         for task in &tasks[1..] {
@@ -70,17 +92,31 @@ fn cancel_cancels_what_is_queued_and_waits_for_what_runs() {
 #[test]
 fn what_outlasts_the_deadline_is_named_and_left() {
     current_thread().block_on(async {
-        let Busy { pool, go, ran, line, mut tasks } = busy(2);
-        let left = pool.shutdown(Queued::Drain, Duration::from_millis(1)).unwrap_err();
+        let Busy {
+            pool,
+            go,
+            ran,
+            line,
+            mut tasks,
+        } = busy(2);
+        let left = pool
+            .shutdown(Queued::Drain, Duration::from_millis(1))
+            .unwrap_err();
         assert_eq!(left.running().len(), 1);
         assert_eq!(left.running()[0].line(), line);
         assert_eq!(left.n_cancelled(), 2);
         let text = left.to_string();
-        assert!(text.starts_with("1 jobs of thread pool 'p' are still running: from "), "{text}");
+        assert!(
+            text.starts_with("1 jobs of thread pool 'p' are still running: from "),
+            "{text}"
+        );
         assert!(text.contains(&format!("shutdown.rs:{line}:")), "{text}");
         assert!(text.ends_with("; 2 were cancelled in the queue"), "{text}");
         let error = tasks.pop().unwrap().outcome().await.unwrap_err();
-        assert_eq!(error.cancel_message(), Some("thread pool 'p' has shut down"));
+        assert_eq!(
+            error.cancel_message(),
+            Some("thread pool 'p' has shut down")
+        );
         // It ends all the same, and is told to its waiter.
         go.hit();
         tasks.swap_remove(0).await;
@@ -96,14 +132,23 @@ fn a_pool_that_has_shut_down_takes_nothing() {
         pool.shutdown(Queued::Drain, HANG).unwrap();
         pool.shutdown(Queued::Drain, HANG).unwrap();
         let error = pool.spawn(|| 1).outcome().await.unwrap_err();
-        assert_eq!(error.cancel_message(), Some("submitted to thread pool 'p', which has shut down"));
+        assert_eq!(
+            error.cancel_message(),
+            Some("submitted to thread pool 'p', which has shut down")
+        );
     });
 }
 
 #[test]
 fn the_last_handle_ends_the_pool_after_what_is_queued() {
     on_each(|| async {
-        let Busy { pool, go, ran, tasks, .. } = busy(5);
+        let Busy {
+            pool,
+            go,
+            ran,
+            tasks,
+            ..
+        } = busy(5);
         drop(pool.clone());
         drop(pool);
         go.hit();
@@ -134,7 +179,9 @@ fn a_shutdown_can_be_awaited() {
     on_each(|| async {
         let pool = ThreadPool::new(2);
         assert_eq!(pool.spawn(|| 1).await, 1);
-        to_thread(move || pool.shutdown(Queued::Drain, HANG)).await.unwrap();
+        to_thread(move || pool.shutdown(Queued::Drain, HANG))
+            .await
+            .unwrap();
     });
 }
 

@@ -32,9 +32,16 @@ impl Latch {
     #[track_caller]
     pub(crate) fn wait(&self, n: usize) {
         let count = self.0.0.lock().unwrap();
-        let (count, timeout) =
-            self.0.1.wait_timeout_while(count, HANG, |count| *count < n).unwrap();
-        assert!(!timeout.timed_out(), "waited for {n} hits, and there were {}", *count);
+        let (count, timeout) = self
+            .0
+            .1
+            .wait_timeout_while(count, HANG, |count| *count < n)
+            .unwrap();
+        assert!(
+            !timeout.timed_out(),
+            "waited for {n} hits, and there were {}",
+            *count
+        );
     }
 }
 
@@ -75,5 +82,9 @@ pub(crate) fn multi_thread() -> Runtime {
 pub(crate) fn on_each<F: Future<Output = ()>>(test: impl Fn() -> F) {
     current_thread().block_on(test());
     multi_thread().block_on(test());
-    Runtime::builder().deterministic(0).build().unwrap().block_on(test());
+    Runtime::builder()
+        .deterministic(0)
+        .build()
+        .unwrap()
+        .block_on(test());
 }

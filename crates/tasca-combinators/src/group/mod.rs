@@ -134,11 +134,12 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// If the task that runs the scope is cancelled, the body and all tasks of the group are; when they are done, the cancellation
     /// goes on, or, if some of them failed of it, the failures are given, and the next suspension gets the cancellation.
     /// Dropping the future drops the body and cancels the tasks.
-    pub async fn scope<R, B>(body: B) -> Result<R, ExceptionGroup<E>>
+    pub async fn scope<B, F>(body: B) -> Result<F::Output, ExceptionGroup<E>>
     where
-        B: AsyncFnOnce(Self) -> R,
+        B: FnOnce(Self) -> F,
+        F: Future,
     {
-        Self::run(async |group| Ok(body(group).await)).await
+        Self::run(|group| body(group).map(Ok)).await
     }
 
     /// As [`scope`](Self::scope), with a body that may fail itself: that cancels the tasks, and its error is the last of the
@@ -159,16 +160,18 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # Cancel safety
     ///
     /// As for [`scope`](Self::scope).
-    pub async fn try_scope<R, B>(body: B) -> Result<R, ExceptionGroup<E>>
+    pub async fn try_scope<B, F, R>(body: B) -> Result<R, ExceptionGroup<E>>
     where
-        B: AsyncFnOnce(Self) -> Result<R, E>,
+        B: FnOnce(Self) -> F,
+        F: Future<Output = Result<R, E>>,
     {
         Self::run(body).await
     }
 
-    async fn run<R, B>(body: B) -> Result<R, ExceptionGroup<E>>
+    async fn run<B, F, R>(body: B) -> Result<R, ExceptionGroup<E>>
     where
-        B: AsyncFnOnce(Self) -> Result<R, E>,
+        B: FnOnce(Self) -> F,
+        F: Future<Output = Result<R, E>>,
     {
         let group = Self::new();
         let shared = Arc::clone(&group.shared);

@@ -6,7 +6,7 @@ use std::panic::{Location, resume_unwind};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{Either, select};
+use futures::future::{Either, join_all, select};
 
 use super::{Runtime, block_on, signal};
 use crate::scheduler::shared::{Flavor, SpawnOptions};
@@ -238,9 +238,8 @@ async fn close(shared: &crate::scheduler::shared::Shared, timeout: Duration) {
         task.cancel();
     }
     let all_ended = async {
-        for task in &left {
-            task.finished().await;
-        }
+        // All are registered at once: each is waited for behind its own callbacks.
+        join_all(left.iter().map(TaskRef::finished)).await;
         for task in shared.all_tasks() {
             if task.ptr().state().load().is_job() {
                 task.finished().await;

@@ -33,7 +33,10 @@ pub(crate) struct Extensions {
 
 impl Extensions {
     pub(crate) fn new() -> Self {
-        Self { places: [const { OnceLock::new() }; EXTENSIONS_MAX], ended: Mutex::new(false) }
+        Self {
+            places: [const { OnceLock::new() }; EXTENSIONS_MAX],
+            ended: Mutex::new(false),
+        }
     }
 
     #[track_caller]
@@ -47,10 +50,13 @@ impl Extensions {
 
     #[inline]
     fn get<T: Extension>(&self) -> Option<&T> {
-        self.places.iter().map_while(OnceLock::get).find_map(|extension| {
-            let extension: &dyn Any = &**extension;
-            extension.downcast_ref()
-        })
+        self.places
+            .iter()
+            .map_while(OnceLock::get)
+            .find_map(|extension| {
+                let extension: &dyn Any = &**extension;
+                extension.downcast_ref()
+            })
     }
 
     #[cold]
@@ -75,7 +81,9 @@ impl Extensions {
             drop(new.shut_down(Some(Instant::now())));
         }
         let place = self.places.iter().find(|place| place.get().is_none());
-        let Some(place) = place else { panic!("a runtime has {EXTENSIONS_MAX} extensions at most") };
+        let Some(place) = place else {
+            panic!("a runtime has {EXTENSIONS_MAX} extensions at most")
+        };
         place.set(new).err()
     }
 
@@ -84,8 +92,15 @@ impl Extensions {
         if std::mem::replace(&mut *self.ended.lock(), true) {
             return Vec::new();
         }
-        let made: Vec<&dyn Extension> =
-            self.places.iter().map_while(OnceLock::get).map(|extension| &**extension).collect();
-        made.into_iter().rev().flat_map(|extension| extension.shut_down(deadline)).collect()
+        let made: Vec<&dyn Extension> = self
+            .places
+            .iter()
+            .map_while(OnceLock::get)
+            .map(|extension| &**extension)
+            .collect();
+        made.into_iter()
+            .rev()
+            .flat_map(|extension| extension.shut_down(deadline))
+            .collect()
     }
 }

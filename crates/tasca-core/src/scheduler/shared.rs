@@ -484,6 +484,10 @@ impl Schedule for Shared {
         self.queue(runnable, false);
     }
 
+    fn schedule_in_order(&self, runnable: Runnable) {
+        self.queue(runnable, true);
+    }
+
     fn call_soon(&self, callback: Callback) {
         drop(self.new_callback(callback, false));
     }

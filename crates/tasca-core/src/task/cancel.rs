@@ -231,7 +231,7 @@ fn cancel_for(holder: Option<TaskPtr>, task: TaskPtr, message: Option<&CancelMes
         if next.ptr().state().load().is_owned()
             && (next.ptr() == task
                 || Some(next.ptr()) == holder
-                || chain.iter().any(|link| *link == next))
+                || chain.contains(&next))
         {
             break false;
         }
@@ -278,8 +278,10 @@ unsafe fn accept(task: TaskPtr, message: Option<&CancelMessage>) {
         }
         task.state().set_cancel();
     }
+    // SAFETY: a task that is held is not done, so its scheduler is there.
+    let scheduler = unsafe { task.header().scheduler.as_ref() };
     // SAFETY: the caller is the holder.
-    unsafe { super::cell::queue(task) };
+    scheduler.schedule_in_order(unsafe { super::cell::Runnable::new(task) });
 }
 
 /// Gives a held task back, with whatever came in meanwhile.

@@ -44,7 +44,7 @@ impl<O: Observer> Observer for Arc<O> {
 }
 
 /// The shared record of a combinator: an observer, and a link for each of its children. Cheap to clone.
-pub struct Group<O: Observer>(Arc<Inner<O>>);
+pub struct Group<O>(Arc<Inner<O>>);
 
 struct Inner<O> {
     observer: O,
@@ -69,9 +69,9 @@ struct Link<O> {
 }
 
 // SAFETY: the pointer to the record is only followed by those who have a count of it, and the record is `Sync`.
-unsafe impl<O: Observer> Send for Link<O> {}
+unsafe impl<O: Send + Sync> Send for Link<O> {}
 // SAFETY: as above; the rest is atomic or immutable.
-unsafe impl<O: Observer> Sync for Link<O> {}
+unsafe impl<O: Send + Sync> Sync for Link<O> {}
 
 impl<O> Links<O> {
     fn get(&self, index: usize) -> &Link<O> {
@@ -82,6 +82,13 @@ impl<O> Links<O> {
             }
             Self::Many(links) => &links[index],
         }
+    }
+}
+
+impl<O> Group<O> {
+    /// The observer.
+    pub fn observer(&self) -> &O {
+        &self.0.observer
     }
 }
 
@@ -106,11 +113,6 @@ impl<O: Observer> Group<O> {
                 links,
             }
         }))
-    }
-
-    /// The observer.
-    pub fn observer(&self) -> &O {
-        &self.0.observer
     }
 
     /// Has the observer told of the end of `task`, whose owner the caller is; `false` if it is done already, and
@@ -179,13 +181,13 @@ impl<O: Observer> Group<O> {
     }
 }
 
-impl<O: Observer> Clone for Group<O> {
+impl<O> Clone for Group<O> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<O: Observer> fmt::Debug for Group<O> {
+impl<O> fmt::Debug for Group<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group").finish_non_exhaustive()
     }

@@ -14,6 +14,12 @@ pub(crate) trait Schedule: Send + Sync {
     /// to use `self` afterwards takes a reference of its own first.
     fn schedule(&self, runnable: Runnable);
 
+    /// As [`schedule`](Self::schedule), behind what is queued already: of several tasks that are cancelled the first
+    /// asked is the first to run.
+    fn schedule_in_order(&self, runnable: Runnable) {
+        self.schedule(runnable);
+    }
+
     /// Queues a callback as one step of the event loop.
     fn call_soon(&self, callback: Callback);
 

@@ -66,8 +66,10 @@ fn a_panic_inside_leaves_the_lock_usable() {
     let own = |f: fn(&mut i32)| unsafe { lock.with_owner(f) };
     catch_unwind(AssertUnwindSafe(|| own(|_| panic!("in the owner")))).expect_err("it panicked");
     assert_eq!(lock.try_visit(|n| *n), Some(0));
-    catch_unwind(AssertUnwindSafe(|| lock.try_visit(|_| panic!("in a visitor"))))
-        .expect_err("it panicked");
+    catch_unwind(AssertUnwindSafe(|| {
+        lock.try_visit(|_| panic!("in a visitor"))
+    }))
+    .expect_err("it panicked");
     own(|n| *n += 1);
     assert_eq!(lock.try_visit(|n| *n), Some(1));
 }

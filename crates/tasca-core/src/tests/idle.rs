@@ -69,7 +69,10 @@ fn a_searcher_that_turns_back_searches_again() {
     assert!(idle.stop_searching());
 
     idle.announce_park(1, false);
-    assert!(!idle.turn_back(1, false), "it was not searching, and nobody has woken it");
+    assert!(
+        !idle.turn_back(1, false),
+        "it was not searching, and nobody has woken it"
+    );
     idle.announce_park(1, false);
     assert_eq!(idle.choose(1), Some(1));
     assert!(idle.turn_back(1, false), "it was woken, and counted");

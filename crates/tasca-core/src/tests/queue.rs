@@ -96,7 +96,9 @@ fn the_slot_and_a_lone_task_are_not_shared() {
 #[test]
 fn bound_tasks_stay_when_others_are_shared_or_rescued() {
     let mut queue = Private::new();
-    [1, 2, 3, 100, 4, 101, 5].into_iter().for_each(|task| queue.push_back(task));
+    [1, 2, 3, 100, 4, 101, 5]
+        .into_iter()
+        .for_each(|task| queue.push_back(task));
     let mut shared = Vec::new();
     queue.share(32, is_bound, &mut shared);
     assert_eq!(shared, [4, 5]);
@@ -141,12 +143,10 @@ fn the_owner_takes_the_oldest_of_the_shared_tier() {
         shared.push(task);
     }
     shared.publish_len();
-    assert_eq!([shared.pop(), shared.pop(), shared.pop(), shared.pop()], [
-        Some(0),
-        Some(1),
-        Some(2),
-        None
-    ]);
+    assert_eq!(
+        [shared.pop(), shared.pop(), shared.pop(), shared.pop()],
+        [Some(0), Some(1), Some(2), None]
+    );
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn every_task_is_taken_once_by_owners_thieves_and_takers() {
                 };
                 for task in (n_tasks / 2..n_tasks).filter(|task| task % N_WORKERS == index) {
                     queue.push(task);
-                    if task % 7 == 0 {
+                    if task.is_multiple_of(7) {
                         queue.publish_len();
                     }
                 }
@@ -224,6 +224,6 @@ fn every_task_is_taken_once_by_owners_thieves_and_takers() {
         }
     });
     assert!(injector.is_empty());
-    assert!(thieves.iter().all(|thief| thief.is_empty()));
+    assert!(thieves.iter().all(crate::queue::Thief::is_empty));
     assert!(taken.iter().all(|taken| taken.load(Ordering::Relaxed)));
 }

@@ -70,19 +70,34 @@ impl Drop for Attached {
 #[test]
 fn a_cell_is_free_aligned_and_apart_from_others() {
     let _alone = alone();
-    for (bytes, align) in [(1, 1), (96, 8), (97, 16), (512, 16), (513, 16), (3_000, 16), (70_000, 16)] {
+    for (bytes, align) in [
+        (1, 1),
+        (96, 8),
+        (97, 16),
+        (512, 16),
+        (513, 16),
+        (3_000, 16),
+        (70_000, 16),
+    ] {
         let class = Class::for_layout(bytes, align);
         let cells: Vec<Cell> = (0..3).map(|_| Cell::new(class)).collect();
         let mut addresses: Vec<usize> = cells.iter().map(Cell::address).collect();
         addresses.sort_unstable();
-        assert!(addresses.windows(2).all(|pair| pair[1] - pair[0] >= bytes), "{bytes} bytes");
+        assert!(
+            addresses.windows(2).all(|pair| pair[1] - pair[0] >= bytes),
+            "{bytes} bytes"
+        );
         for cell in &cells {
             assert_eq!(cell.state().load(Ordering::Relaxed), 0);
             assert!(cell.address().is_multiple_of(CELL_ALIGN));
         }
     }
     for align in [32, 64, 4096] {
-        assert!(Cell::new(Class::for_layout(100, align)).address().is_multiple_of(align));
+        assert!(
+            Cell::new(Class::for_layout(100, align))
+                .address()
+                .is_multiple_of(align)
+        );
     }
 }
 
@@ -142,7 +157,11 @@ fn attachments_nest() {
     let cell = Cell::new(SMALL);
     let address = cell.address();
     drop(cell);
-    assert_eq!(Cell::new(SMALL).address(), address, "still in this thread's own list");
+    assert_eq!(
+        Cell::new(SMALL).address(),
+        address,
+        "still in this thread's own list"
+    );
     drop(outer);
 }
 
@@ -160,7 +179,11 @@ fn a_cache_that_is_overfull_shares() {
     wait_done.recv().expect("the other thread is done");
     let n_before = n_cells();
     let cells: Vec<Cell> = (0..1_500).map(|_| Cell::new(SMALL)).collect();
-    assert_eq!(n_cells(), n_before, "the other thread keeps some hundred cells at most");
+    assert_eq!(
+        n_cells(),
+        n_before,
+        "the other thread keeps some hundred cells at most"
+    );
     drop(cells);
     end.send(()).expect("the other thread waits");
     hoarder.join().expect("no panic");

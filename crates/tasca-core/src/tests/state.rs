@@ -133,13 +133,15 @@ fn a_value_does_not_overtake_a_request_but_a_failure_does() {
     assert_eq!(word.request_cancel(), CancelRequest::Flagged);
     assert!(word.complete(End::Value).is_err());
     assert!(!word.load().is_complete());
-    word.complete(End::Cancelled).expect("a failure overtakes requests");
+    word.complete(End::Cancelled)
+        .expect("a failure overtakes requests");
     assert!(word.load().is_cancelled() && !word.load().has_cancel());
 
     let word = Word::new(Kind::Task);
     word.start_poll();
     assert_eq!(word.request_cancel(), CancelRequest::Flagged);
-    word.complete(End::Panicked).expect("a failure overtakes requests");
+    word.complete(End::Panicked)
+        .expect("a failure overtakes requests");
     assert!(word.load().is_panicked());
 }
 
@@ -174,7 +176,8 @@ fn a_promise_is_claimed_once_and_never_queued() {
     assert!(!word.load().is_owned());
     assert!(word.claim());
     assert!(!word.claim());
-    word.complete(End::Value).expect("a promise is not overtaken");
+    word.complete(End::Value)
+        .expect("a promise is not overtaken");
     assert!(!word.claim());
 }
 
@@ -215,7 +218,12 @@ fn a_completer_without_duties_gives_its_reference_up_at_once() {
     let duties: [fn(&Word); 3] = [
         |word| assert!(word.set_waiter()),
         |word| assert!(word.set_listed()),
-        |word| assert_eq!(word.release_handle(), ReleaseHandle::Detached { waiter: false }),
+        |word| {
+            assert_eq!(
+                word.release_handle(),
+                ReleaseHandle::Detached { waiter: false }
+            )
+        },
     ];
     for set in duties {
         let word = Word::new(Kind::Task);
@@ -230,13 +238,19 @@ fn a_completer_without_duties_gives_its_reference_up_at_once() {
 #[test]
 fn a_handle_goes_with_its_reference_or_leaves_the_output_to_its_owner() {
     let word = Word::suspended();
-    assert_eq!(word.release_handle(), ReleaseHandle::Detached { waiter: false });
+    assert_eq!(
+        word.release_handle(),
+        ReleaseHandle::Detached { waiter: false }
+    );
     assert!(!word.load().has_handle());
     assert_eq!(n_references(&word), 1);
 
     let word = Word::suspended();
     assert!(word.set_waiter());
-    assert_eq!(word.release_handle(), ReleaseHandle::Detached { waiter: true });
+    assert_eq!(
+        word.release_handle(),
+        ReleaseHandle::Detached { waiter: true }
+    );
     assert!(!word.load().has_waiter() && !word.load().has_handle());
     assert_eq!(n_references(&word), 2, "one is left for the waker's sake");
 
@@ -282,7 +296,8 @@ fn the_home_is_kept_through_a_life() {
         assert_eq!(word.end_poll(), EndPoll::Settle);
         word.acquire();
         homes(&word);
-        word.complete(End::Cancelled).expect("a failure overtakes requests");
+        word.complete(End::Cancelled)
+            .expect("a failure overtakes requests");
         homes(&word);
     }
 }
@@ -299,5 +314,8 @@ fn what_was_seen_is_noted_once() {
 #[test]
 fn a_word_is_readable() {
     let snapshot: Snapshot = Word::new(Kind::Task).load();
-    assert_eq!(format!("{snapshot:?}"), r#"{"owned", "handle"} references 2"#);
+    assert_eq!(
+        format!("{snapshot:?}"),
+        r#"{"owned", "handle"} references 2"#
+    );
 }

@@ -6,4 +6,4 @@ pub(crate) use crossbeam_utils::atomic::AtomicCell;
 pub(crate) use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
-pub(crate) use tasca_core::leaf;
+pub(crate) use tasca_core::{catch_cancelled, leaf};

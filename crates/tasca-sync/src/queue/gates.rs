@@ -1,11 +1,11 @@
 //! What one waits for at a queue: an item, room, or that everything is done.
 
+use super::super::line::{Later, Standing};
+use super::super::primitive::Mutex;
+use super::super::wait::Gate;
 use super::error::{GetNowaitError, PutError, PutNowaitError, QueueShutDown};
 use super::store::Store;
 use super::{Line, State};
-use crate::line::{Later, Standing};
-use crate::primitive::Mutex;
-use crate::wait::Gate;
 
 /// Waits for an item.
 #[derive(Debug)]

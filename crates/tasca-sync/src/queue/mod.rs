@@ -23,9 +23,9 @@ mod store;
 use std::fmt;
 
 use self::gates::{Get, Join, Put};
-use crate::line::{Later, Line};
-use crate::primitive::Mutex;
-use crate::wait::Wait;
+use super::line::{Later, Line};
+use super::primitive::Mutex;
+use super::wait::Wait;
 
 pub use error::{GetNowaitError, PutError, PutNowaitError, QueueShutDown, TaskDoneError};
 pub use store::{Fifo, Lifo, Smallest, Store};

@@ -207,3 +207,16 @@ fn a_lock_gives_its_value_back() {
     lock.try_lock().expect("free").push('!');
     assert_eq!(lock.into_inner(), "kept!");
 }
+
+#[test]
+fn h8_what_need_not_wait_does_not_suspend_however_often() {
+    exactly(|trace| async move {
+        let lock = Lock::new(0);
+        trace.log("first");
+        for _ in 0..1000 {
+            *lock.lock().await += 1;
+        }
+        trace.log("last");
+        trace.expect(&[("first", 0), ("last", 0)]);
+    });
+}

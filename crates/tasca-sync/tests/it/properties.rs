@@ -1,8 +1,8 @@
 //! What must hold whatever happens: nothing is lost, nothing is doubled, nobody is left behind. Many seeds, all runtimes,
 //! cancellations at any moment.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tasca_core::{Runtime, Task, spawn, yield_now};
 use tasca_sync::{Barrier, Condition, Event, Lock, Queue, RwLock, Semaphore};
@@ -134,8 +134,8 @@ fn permits_are_conserved() {
 fn no_item_is_lost_or_doubled() {
     many_seeds(|mut random| async move {
         let queue = Arc::new(Queue::bounded(random.below(4) as usize));
-        let put = Arc::new(Lock::new(Vec::new()));
-        let got = Arc::new(Lock::new(Vec::new()));
+        let put = Arc::new(Mutex::new(Vec::new()));
+        let got = Arc::new(Mutex::new(Vec::new()));
         let producers = spawn_each(&random, 6, |mut random| {
             let (queue, put) = (Arc::clone(&queue), Arc::clone(&put));
             async move {
@@ -143,12 +143,7 @@ fn no_item_is_lost_or_doubled() {
                     let item = random.below(u64::MAX);
                     queue.put(item).await.expect("open");
                     // No await between the put and the note.
-                    loop {
-                        if let Some(mut put) = put.try_lock() {
-                            put.push(item);
-                            break;
-                        }
-                    }
+                    put.lock().unwrap().push(item);
                     pause(&mut random).await;
                 }
             }
@@ -157,12 +152,7 @@ fn no_item_is_lost_or_doubled() {
             let (queue, got) = (Arc::clone(&queue), Arc::clone(&got));
             async move {
                 while let Ok(item) = queue.get().await {
-                    loop {
-                        if let Some(mut got) = got.try_lock() {
-                            got.push(item);
-                            break;
-                        }
-                    }
+                    got.lock().unwrap().push(item);
                     queue.task_done().expect("an item that was got");
                     pause(&mut random).await;
                 }
@@ -173,7 +163,7 @@ fn no_item_is_lost_or_doubled() {
             let (queue, got) = (Arc::clone(&queue), Arc::clone(&got));
             async move {
                 while let Ok(item) = queue.get().await {
-                    got.lock().await.push(item);
+                    got.lock().unwrap().push(item);
                     queue.task_done().expect("an item that was got");
                 }
             }
@@ -183,7 +173,7 @@ fn no_item_is_lost_or_doubled() {
         queue.shutdown();
         cancel_some(random, consumers).await;
         last.await;
-        let (mut put, mut got) = (put.lock().await, got.lock().await);
+        let (mut put, mut got) = (put.lock().unwrap(), got.lock().unwrap());
         put.sort_unstable();
         got.sort_unstable();
         assert_eq!(*put, *got);

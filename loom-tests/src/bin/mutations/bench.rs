@@ -1,5 +1,6 @@
 //! The copy of the sources that mutations are tried on.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,43 +49,56 @@ pub(crate) struct Bench {
 impl Bench {
     /// Copies what the models are built from.
     pub(crate) fn new() -> Result<Self, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace")?;
-        let place = std::env::var_os("TASCA_MUTATIONS_DIR")
-            .map_or_else(|| std::env::temp_dir().join("tasca-mutations"), PathBuf::from);
-        let bench = Self { tree: place.join("tree"), target: place.join("target") };
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .ok_or("no workspace")?;
+        let place = std::env::var_os("TASCA_MUTATIONS_DIR").map_or_else(
+            || std::env::temp_dir().join("tasca-mutations"),
+            PathBuf::from,
+        );
+        let bench = Self {
+            tree: place.join("tree"),
+            target: place.join("target"),
+        };
         if bench.tree.exists() {
             fs::remove_dir_all(&bench.tree).map_err(|error| error.to_string())?;
         }
-        for folder in ["crates/tasca-core/src", "loom-tests"] {
-            copy_folder(&root.join(folder), &bench.tree.join(folder))?;
+        copy_folder(&root.join("loom-tests"), &bench.tree.join("loom-tests"))?;
+        for entry in entries_of(&root.join("crates"))? {
+            let sources = Path::new("crates").join(entry).join("src");
+            copy_folder(&root.join(&sources), &bench.tree.join(&sources))?;
         }
         copy(&root.join("Cargo.lock"), &bench.tree.join("Cargo.lock"))?;
         let manifest = read(&root.join("Cargo.toml"))?;
-        let (before, rest) = manifest.split_once("members = [").ok_or("no members in Cargo.toml")?;
-        let (_, after) = rest.split_once(']').ok_or("no end of members in Cargo.toml")?;
+        let (before, rest) = manifest
+            .split_once("members = [")
+            .ok_or("no members in Cargo.toml")?;
+        let (_, after) = rest
+            .split_once(']')
+            .ok_or("no end of members in Cargo.toml")?;
         let manifest = format!("{before}members = [\"loom-tests\"]{after}");
         write(&bench.tree.join("Cargo.toml"), &manifest)?;
         Ok(bench)
     }
 
     fn file_of(&self, mutation: &Mutation) -> PathBuf {
-        self.tree.join("crates/tasca-core/src").join(mutation.file)
+        let crates = self.tree.join("crates");
+        if mutation.file.starts_with("tasca-") {
+            return crates.join(mutation.file);
+        }
+        crates.join("tasca-core/src").join(mutation.file)
     }
 
-    /// The text of the mutated file: the first `old` behind `after` is replaced.
-    pub(crate) fn mutated(&self, mutation: &Mutation) -> Result<String, String> {
-        let text = read(&self.file_of(mutation))?;
-        let start = text.find(mutation.after).ok_or_else(|| format!("no {:?}", mutation.after))?;
-        let (head, tail) = text.split_at(start);
-        if !tail.contains(mutation.old) {
-            return Err(format!("no {:?} behind {:?}", mutation.old, mutation.after));
-        }
-        Ok(format!("{head}{}", tail.replacen(mutation.old, mutation.new, 1)))
+    /// Whether the mutation fits the sources.
+    pub(crate) fn check(&self, mutation: &Mutation) -> Result<(), String> {
+        mutate(&read(&self.file_of(mutation))?, mutation).map(drop)
     }
 
     /// Builds the models on the unchanged copy, and gives their names.
     pub(crate) fn build_and_list(&self) -> Result<Vec<String>, String> {
-        let program = self.build()?.ok_or("the models do not compile as they are")?;
+        let program = self
+            .build()?
+            .ok_or("the models do not compile as they are")?;
         let output = Command::new(program).arg("--list").output();
         let output = output.map_err(|error| error.to_string())?;
         Ok(String::from_utf8_lossy(&output.stdout)
@@ -94,26 +108,52 @@ impl Bench {
             .collect())
     }
 
-    /// Builds the models with the mutation, and runs the one that should notice.
-    pub(crate) fn try_out(&self, mutation: &Mutation, text: &str) -> Result<Verdict, String> {
-        let file = self.file_of(mutation);
-        let original = read(&file)?;
-        write(&file, text)?;
+    /// Builds the models with mutations that do not meet, and runs those that should notice.
+    pub(crate) fn try_out<'a>(
+        &self,
+        round: &[&'a Mutation],
+    ) -> Result<Vec<(&'a Mutation, Verdict)>, String> {
+        let mut originals = Vec::new();
+        for mutation in round {
+            let file = self.file_of(mutation);
+            let text = read(&file)?;
+            write(&file, &mutate(&text, mutation)?)?;
+            originals.push((file, text));
+        }
         let built = self.build();
-        let verdict = match built {
-            Ok(Some(program)) => run_model(&program, mutation.model),
-            Ok(None) => Ok(Verdict::Broken),
-            Err(error) => Err(error),
-        };
-        write(&file, &original)?;
-        verdict
+        // Last first: two mutations may be of one file.
+        for (file, text) in originals.iter().rev() {
+            write(file, text)?;
+        }
+        match built? {
+            Some(program) => round
+                .iter()
+                .map(|mutation| Ok((*mutation, run_model(&program, mutation.model)?)))
+                .collect(),
+            None if round.len() == 1 => Ok(vec![(round[0], Verdict::Broken)]),
+            None => {
+                let mut verdicts = Vec::new();
+                for mutation in round {
+                    verdicts.extend(self.try_out(&[*mutation])?);
+                }
+                Ok(verdicts)
+            }
+        }
     }
 
     /// The test program; `None` if it does not compile.
     fn build(&self) -> Result<Option<PathBuf>, String> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
-            .args(["test", "--profile", "loom", "--package", "tasca-loom-tests", "--lib", "--no-run"])
+            .args([
+                "test",
+                "--profile",
+                "loom",
+                "--package",
+                "tasca-loom-tests",
+                "--lib",
+                "--no-run",
+            ])
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("CARGO_PROFILE_LOOM_INCREMENTAL", "true")
@@ -134,6 +174,21 @@ impl Bench {
     }
 }
 
+/// The text of the mutated file: the first `old` behind `after` is replaced.
+fn mutate(text: &str, mutation: &Mutation) -> Result<String, String> {
+    let start = text
+        .find(mutation.after)
+        .ok_or_else(|| format!("no {:?}", mutation.after))?;
+    let (head, tail) = text.split_at(start);
+    if !tail.contains(mutation.old) {
+        return Err(format!("no {:?} behind {:?}", mutation.old, mutation.after));
+    }
+    Ok(format!(
+        "{head}{}",
+        tail.replacen(mutation.old, mutation.new, 1)
+    ))
+}
+
 fn run_model(program: &Path, model: &str) -> Result<Verdict, String> {
     let mut child = Command::new(program)
         .args(["--exact", &format!("models::{model}")])
@@ -144,7 +199,11 @@ fn run_model(program: &Path, model: &str) -> Result<Verdict, String> {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
-            return Ok(if status.success() { Verdict::Survived } else { Verdict::Red });
+            return Ok(if status.success() {
+                Verdict::Survived
+            } else {
+                Verdict::Red
+            });
         }
         if begun.elapsed() > PATIENCE {
             child.kill().map_err(|error| error.to_string())?;
@@ -156,10 +215,8 @@ fn run_model(program: &Path, model: &str) -> Result<Verdict, String> {
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
-    let entries = fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))?;
-    for entry in entries {
-        let path = entry.map_err(|error| error.to_string())?.path();
-        let Some(name) = path.file_name() else { continue };
+    for name in entries_of(from)? {
+        let path = from.join(&name);
         if path.is_dir() {
             copy_folder(&path, &to.join(name))?;
         } else {
@@ -167,6 +224,13 @@ fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn entries_of(folder: &Path) -> Result<Vec<OsString>, String> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    entries
+        .map(|entry| Ok(entry.map_err(|error| error.to_string())?.file_name()))
+        .collect()
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {

@@ -17,7 +17,6 @@ mod bench;
 mod list;
 
 use std::process::ExitCode;
-use std::time::Instant;
 
 use bench::{Bench, Verdict};
 use list::{MUTATIONS, Mutation};
@@ -25,11 +24,17 @@ use list::{MUTATIONS, Mutation};
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let check_only = arguments.iter().any(|argument| argument == "--check");
-    let filters: Vec<&String> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
+    let filters: Vec<&String> = arguments
+        .iter()
+        .filter(|word| !word.starts_with("--"))
+        .collect();
     let chosen: Vec<&Mutation> = MUTATIONS
         .iter()
         .filter(|mutation| {
-            filters.is_empty() || filters.iter().any(|part| mutation.model.contains(part.as_str()))
+            filters.is_empty()
+                || filters
+                    .iter()
+                    .any(|part| mutation.model.contains(part.as_str()))
         })
         .collect();
     match run(&chosen, check_only) {
@@ -42,33 +47,57 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tries each; `true` if all is as it should be.
+/// Tries all; `true` if all is as it should be.
 fn run(mutations: &[&Mutation], check_only: bool) -> Result<bool, String> {
     let bench = Bench::new()?;
-    let mut n_bad = 0;
-    let models = if check_only { Vec::new() } else { bench.build_and_list()? };
+    let mut fitting = Vec::new();
     for mutation in mutations {
-        let begun = Instant::now();
-        let verdict = match bench.mutated(mutation) {
-            Err(error) => Verdict::Stale(error),
-            Ok(_) if check_only => continue,
-            Ok(_) if !models.iter().any(|model| model == mutation.model) => {
-                Verdict::Stale("there is no such model".to_owned())
+        match bench.check(mutation) {
+            Ok(()) => fitting.push(*mutation),
+            Err(why) => say(mutation, &Verdict::Stale(why)),
+        }
+    }
+    let mut n_bad = mutations.len() - fitting.len();
+    let mut n_unwatched = 0;
+    if !check_only {
+        let models = bench.build_and_list()?;
+        for model in models
+            .iter()
+            .filter(|model| MUTATIONS.iter().all(|m| m.model != **model))
+        {
+            println!("no mutation for model {model}");
+            n_unwatched += 1;
+        }
+        for round in rounds(&fitting) {
+            for (mutation, verdict) in bench.try_out(&round)? {
+                n_bad += usize::from(!matches!(verdict, Verdict::Red | Verdict::Hung));
+                say(mutation, &verdict);
             }
-            Ok(text) => bench.try_out(mutation, &text)?,
+        }
+    }
+    println!(
+        "{} mutations, {n_bad} not as they should be",
+        mutations.len()
+    );
+    Ok(n_bad == 0 && n_unwatched == 0)
+}
+
+fn say(mutation: &Mutation, verdict: &Verdict) {
+    println!("{verdict:<10}  {:<72} {}", mutation.model, mutation.what);
+}
+
+/// Mutations that do not meet in any model may share a build, which is what takes the time.
+fn rounds<'a>(mutations: &[&'a Mutation]) -> Vec<Vec<&'a Mutation>> {
+    let mut rounds: Vec<Vec<&Mutation>> = Vec::new();
+    for mutation in mutations {
+        let meets = |other: &&Mutation| {
+            mutation.rooms_of_model().contains(&other.room())
+                || other.rooms_of_model().contains(&mutation.room())
         };
-        let good = matches!(verdict, Verdict::Red | Verdict::Hung);
-        n_bad += usize::from(!good);
-        let seconds = begun.elapsed().as_secs_f64();
-        println!("{verdict:<10} {seconds:>5.1} s  {:<60} {}", mutation.model, mutation.what);
+        match rounds.iter_mut().find(|round| !round.iter().any(meets)) {
+            Some(round) => round.push(mutation),
+            None => rounds.push(vec![mutation]),
+        }
     }
-    let unwatched: Vec<&String> = models
-        .iter()
-        .filter(|model| MUTATIONS.iter().all(|mutation| mutation.model != *model))
-        .collect();
-    for model in &unwatched {
-        println!("no mutation for model {model}");
-    }
-    println!("{} mutations, {n_bad} not as they should be", mutations.len());
-    Ok(n_bad == 0 && unwatched.is_empty())
+    rounds
 }

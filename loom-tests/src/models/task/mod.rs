@@ -5,6 +5,7 @@
 //! | [`wake`] | wakers, polls and the end |
 //! | [`cancel`] | requests against polls, the end, and what the task waits for |
 //! | [`join`] | whoever waits for a task, against its end |
+//! | [`group`] | combinators that are told of ends |
 //! | [`end`] | handles and references that go, failures, promises |
 //!
 //! [`Runners::spawn`](crate::runners::Runners::spawn) watches each future: polled by one thread at a time, each poll
@@ -12,5 +13,6 @@
 
 mod cancel;
 mod end;
+mod group;
 mod join;
 mod wake;

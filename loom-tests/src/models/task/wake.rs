@@ -7,6 +7,7 @@ use crate::runners::{Flag, Runners, waker_of};
 use crate::slab;
 use crate::task::cell::Runnable;
 use crate::task::handle::TaskRef;
+use crate::task::promise::promise;
 use crate::task::state::{Live, Wake};
 
 /// A wake before, during or after a poll is followed by a poll that sees what the waker did. Catches a wake of a running
@@ -25,6 +26,33 @@ fn a_wake_during_a_poll_is_not_lost() {
         flag.set();
         waker.wake();
         runners.run();
+        runner.join().expect("no panic");
+        assert!(task.is_finished());
+    });
+}
+
+/// Two wakes of a task that is queued or running, one after the other: a poll that begins with the first must not clear the
+/// second without having seen what it stands for. Catches a poll that begins Relaxed.
+#[test]
+fn wakes_that_a_poll_begins_with_are_all_seen() {
+    two_busy_threads(|| {
+        let runners = Runners::new();
+        let flags = [Flag::new(), Flag::new()];
+        let both = flags.clone().map(|flag| flag.wait());
+        let task = runners.spawn(async move {
+            for flag in both {
+                flag.await;
+            }
+        });
+        let waker = waker_of(&task);
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        for flag in flags {
+            flag.set();
+            waker.wake_by_ref();
+        }
         runner.join().expect("no panic");
         assert!(task.is_finished());
     });
@@ -110,7 +138,7 @@ fn a_wake_of_oneself_and_one_from_outside() {
 }
 
 /// A walk over all cells against a task that ends and whose memory is used again: the walker gets a reference to a live
-/// task or none, and what it marks is dropped. Catches Relaxed in `publish`, and a walk that joins a cell that is done.
+/// task or none, and what it marks is dropped. Catches a walk that joins a cell that is done.
 #[test]
 fn a_walker_meets_live_tasks_only() {
     two_threads(|| {
@@ -145,6 +173,24 @@ fn a_walker_meets_live_tasks_only() {
         }
         runners.run();
         assert!(second.is_cancelled());
+    });
+}
+
+/// A walker that meets a cell just when its memory is given out again sees it whole. Catches Relaxed in `publish`.
+#[test]
+fn a_walker_sees_a_new_cell_whole() {
+    two_threads(|| {
+        drop(promise::<()>());
+        let maker = thread::spawn(promise::<()>);
+        slab::for_each_cell(|state| {
+            // SAFETY: the slab gives the starts of cells.
+            let met = unsafe { TaskRef::try_from_cell(state.cast(), Live::Any) };
+            if let Some(task) = met {
+                // Nobody else looks at it in this model; loom does.
+                task.ptr().header().waits_for.with(|_| ());
+            }
+        });
+        drop(maker.join().expect("no panic"));
     });
 }
 

@@ -1,0 +1,240 @@
+use std::future::pending;
+use std::time::Duration;
+
+use tasca_combinators::{Elapsed, TaskGroup, TimeoutScope, timeout, timeout_at};
+use tasca_core::time::sleep;
+use tasca_core::{Handle, catch_cancelled, current_task, promise, spawn, yield_now};
+
+use crate::{LONG, SHORT, everywhere, in_order, settle};
+
+fn cancelling() -> usize {
+    current_task().unwrap().cancelling()
+}
+
+// T1, T17
+#[test]
+fn when_the_deadline_passes_it_fails_and_takes_its_request_back() {
+    everywhere(|| async {
+        let scope = TimeoutScope::after(SHORT);
+        let handle = scope.clone();
+        assert!(!handle.expired() && handle.when().is_some());
+        assert!(scope.run(pending::<()>()).await.is_err());
+        assert!(handle.expired());
+        assert_eq!(cancelling(), 0);
+        yield_now().await;
+    });
+}
+
+// T2
+#[test]
+fn the_scope_whose_deadline_passes_converts() {
+    everywhere(|| async {
+        let inner = async { timeout(LONG, pending::<()>()).await };
+        assert!(timeout(SHORT, inner).await.is_err());
+        let outer = async { timeout(SHORT, pending::<()>()).await };
+        assert_eq!(timeout(LONG, outer).await, Ok(timeout(SHORT, pending::<()>()).await));
+    });
+}
+
+// T3, T16
+#[test]
+fn an_error_of_the_body_passes() {
+    everywhere(|| async {
+        let body = async {
+            if catch_cancelled(pending::<()>()).await.is_err() {
+                return Err("other");
+            }
+            Ok(())
+        };
+        assert_eq!(timeout(SHORT, body).await, Ok(Err("other")));
+        assert_eq!(cancelling(), 0);
+    });
+}
+
+// T4
+#[test]
+fn a_body_that_swallows_it_succeeds_late() {
+    everywhere(|| async {
+        let scope = TimeoutScope::after(SHORT);
+        let handle = scope.clone();
+        let body = async {
+            assert!(catch_cancelled(pending::<()>()).await.is_err());
+            5
+        };
+        assert_eq!(scope.run(body).await, Ok(5));
+        assert!(handle.expired());
+        assert_eq!(cancelling(), 0);
+    });
+}
+
+// T5, T13
+#[test]
+fn a_count_that_stood_before_does_not_hide_its_own_expiry() {
+    everywhere(|| async {
+        let task = spawn(async {
+            current_task().unwrap().cancel();
+            assert!(catch_cancelled(yield_now()).await.is_err());
+            assert_eq!(cancelling(), 1);
+            assert_eq!(timeout(SHORT, pending::<()>()).await, timeout(SHORT, pending()).await);
+            cancelling()
+        });
+        assert_eq!(task.await, 1);
+    });
+}
+
+// T6, T18
+#[test]
+fn a_cancel_from_outside_passes_through() {
+    everywhere(|| async {
+        let (begun, has_begun) = promise();
+        let task = spawn(async move {
+            begun.set(()).unwrap();
+            timeout(LONG, pending::<()>()).await
+        });
+        has_begun.await;
+        settle().await;
+        task.cancel_with("out");
+        assert_eq!(task.outcome().await.unwrap_err().cancel_message(), Some("out"));
+    });
+}
+
+// T7
+#[test]
+fn deadline_and_outside_cancel_together_are_a_cancellation() {
+    everywhere(|| async {
+        let task = spawn(async {
+            let scope = TimeoutScope::after(SHORT);
+            let body = async {
+                assert!(catch_cancelled(pending::<()>()).await.is_err());
+                // The deadline has passed; now somebody else asks as well.
+                current_task().unwrap().cancel_with("out");
+                pending::<()>().await;
+            };
+            let caught = catch_cancelled(scope.run(body)).await;
+            (caught.is_err(), cancelling())
+        });
+        assert_eq!(task.await, (true, 1));
+    });
+}
+
+// T8
+#[test]
+fn without_a_limit_it_never_expires() {
+    everywhere(|| async {
+        let scope = TimeoutScope::never();
+        assert_eq!(scope.when(), None);
+        assert_eq!(scope.run(sleep(SHORT)).await, Ok(()));
+    });
+}
+
+// T9
+#[test]
+fn a_deadline_that_is_past_does_not_disturb_a_body_that_never_suspends() {
+    everywhere(|| async {
+        assert_eq!(timeout(Duration::ZERO, async { 1 }).await, Ok(1));
+        let past = Handle::current().time();
+        assert!(timeout_at(past, pending::<()>()).await.is_err());
+    });
+}
+
+// T9
+#[test]
+fn a_deadline_that_is_past_is_delivered_at_the_first_suspension() {
+    in_order(async {
+        assert!(timeout(Duration::ZERO, yield_now()).await.is_err());
+    });
+}
+
+// T10
+#[test]
+fn the_deadline_can_be_changed_while_it_runs() {
+    in_order(async {
+        let scope = TimeoutScope::after(Duration::from_secs(1));
+        let handle = scope.clone();
+        let start = Handle::current().time();
+        let ended = scope.run(async {
+            handle.reschedule_after(Duration::from_secs(5)).unwrap();
+            sleep(Duration::from_secs(3)).await;
+            handle.reschedule(None).unwrap();
+            sleep(Duration::from_secs(30)).await;
+            handle.reschedule(Some(start)).unwrap();
+            pending::<()>().await;
+        });
+        assert!(ended.await.is_err());
+        assert_eq!(Handle::current().time() - start, Duration::from_secs(33));
+    });
+}
+
+// T11
+#[test]
+fn a_scope_that_does_not_run_or_has_expired_keeps_its_deadline() {
+    everywhere(|| async {
+        let scope = TimeoutScope::after(SHORT);
+        assert!(scope.reschedule(None).is_err());
+        let handle = scope.clone();
+        let body = async {
+            assert!(catch_cancelled(pending::<()>()).await.is_err());
+            assert!(handle.reschedule(None).is_err());
+        };
+        scope.clone().run(body).await.unwrap();
+        assert!(scope.reschedule(None).is_err());
+        let in_time = TimeoutScope::after(LONG);
+        in_time.clone().run(async {}).await.unwrap();
+        assert!(in_time.reschedule(None).is_err());
+    });
+}
+
+// T12
+#[test]
+fn of_nested_scopes_with_one_deadline_the_outermost_fails() {
+    in_order(async {
+        let deadline = Handle::current().time() + SHORT;
+        let inner = async {
+            let caught = catch_cancelled(timeout_at(deadline, pending::<()>())).await;
+            caught.unwrap_err().reraise::<()>().await;
+        };
+        assert!(timeout_at(deadline, inner).await.is_err());
+        assert_eq!(cancelling(), 0);
+    });
+}
+
+// T14
+#[test]
+fn a_scope_works_in_the_clean_up_after_another() {
+    everywhere(|| async {
+        let body = async {
+            assert!(catch_cancelled(pending::<()>()).await.is_err());
+            timeout(SHORT, pending::<()>()).await.unwrap_err()
+        };
+        let _elapsed: Elapsed = timeout(SHORT, body).await.unwrap();
+        assert_eq!(cancelling(), 0);
+    });
+}
+
+// T15
+#[test]
+fn a_group_inside_is_cancelled_like_any_body() {
+    everywhere(|| async {
+        let group = TaskGroup::<()>::scope(async |group| {
+            let _detached = group.spawn(pending::<()>());
+        });
+        assert!(timeout(SHORT, group).await.is_err());
+        assert_eq!(cancelling(), 0);
+    });
+}
+
+#[test]
+fn a_panic_of_the_body_leaves_no_request_behind() {
+    everywhere(|| async {
+        let task = spawn(async {
+            timeout(SHORT, async {
+                assert!(catch_cancelled(pending::<()>()).await.is_err());
+                panic!("in the clean-up")
+            })
+            .await
+        });
+        let shadow = task.task_ref();
+        assert!(task.outcome().await.unwrap_err().is_panic());
+        assert_eq!(shadow.cancelling(), 0);
+    });
+}

@@ -1,0 +1,83 @@
+//! Records of combinators: observers that are told of the ends of tasks without a waker.
+
+use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use loom::alloc::Track;
+use loom::thread;
+
+use crate::explore::two_threads;
+use crate::runners::Runners;
+use crate::task::handle::TaskRef;
+use crate::task::observe::{Group, Observer};
+
+/// Counts what it is told; loom reports it if it is forgotten.
+struct Counter {
+    n_told: [AtomicUsize; 2],
+    _tracked: Track<()>,
+}
+
+impl Observer for Counter {
+    fn child_done(&self, index: usize, child: &TaskRef) {
+        assert!(child.is_finished());
+        self.n_told[index].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn group() -> Group<StdArc<Counter>> {
+    let n_told = [const { AtomicUsize::new(0) }; 2];
+    Group::new(
+        2,
+        StdArc::new(Counter {
+            n_told,
+            _tracked: Track::new(()),
+        }),
+    )
+}
+
+fn n_told(group: &Group<StdArc<Counter>>, index: usize) -> usize {
+    group.observer().n_told[index].load(Ordering::Relaxed)
+}
+
+/// An observer is told once of every end that it was promised, through the slot and through the list, and of no other.
+/// Catches a registration that is announced too late, and a waker whose count is taken twice.
+#[test]
+fn an_observer_is_told_once() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let (mut owned, shared) = (runners.spawn(async {}), runners.spawn(async {}));
+        let group = group();
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        let promised = group.observe(0, &mut owned);
+        let observation = group.observe_ref(1, &shared);
+        runner.join().expect("no panic");
+        assert_eq!(n_told(&group, 0), usize::from(promised));
+        assert_eq!(n_told(&group, 1), usize::from(observation.is_some()));
+        drop(observation);
+    });
+}
+
+/// A registration that is taken back against the end: the observer is told once or not at all, and the record goes with its
+/// last user. Catches a slot that both sides empty.
+#[test]
+fn an_observation_is_taken_back() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let (mut owned, shared) = (runners.spawn(async {}), runners.spawn(async {}));
+        let group = group();
+        assert!(group.observe(0, &mut owned));
+        let observation = group.observe_ref(1, &shared);
+        assert!(observation.is_some());
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        group.forget(&mut owned);
+        drop(observation);
+        runner.join().expect("no panic");
+        assert!(n_told(&group, 0) <= 1 && n_told(&group, 1) <= 1);
+    });
+}
