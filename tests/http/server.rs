@@ -72,9 +72,12 @@ impl Server {
         self.errors.wait_for(text);
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself, with nothing that it had to leave behind.
     pub(crate) fn wait_for_end(mut self) -> ExitStatus {
         self.output.wait_for_end();
+        let errors = self.errors.wait_for_end();
+        let left_behind = errors.iter().find(|line| line.contains("left behind"));
+        assert_eq!(left_behind, None);
         self.child.wait().expect("the server can be waited for")
     }
 
@@ -154,12 +157,16 @@ impl Lines {
         }
     }
 
-    fn wait_for_end(&mut self) {
-        while match self.0.recv_timeout(HANG) {
-            Ok(_) => true,
-            Err(RecvTimeoutError::Disconnected) => false,
-            Err(RecvTimeoutError::Timeout) => panic!("the server does not end"),
-        } {}
+    /// Waits until the child says no more; gives what it said.
+    fn wait_for_end(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.0.recv_timeout(HANG) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => return lines,
+                Err(RecvTimeoutError::Timeout) => panic!("the server does not end"),
+            }
+        }
     }
 }
 

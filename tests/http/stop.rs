@@ -102,6 +102,19 @@ fn a_request_without_end_does_not_keep_the_server_from_ending() {
 }
 
 #[test]
+fn a_computation_that_is_too_long_is_given_up() {
+    let server = Server::start();
+    let mut client = Client::connect(&server);
+    client.send(get("/") + &get("/cpu/10000000"));
+    assert_eq!(client.receive().body, GREETING);
+
+    server.interrupt();
+    // A machine that is fast enough may answer.
+    client.expect_end_or_reset();
+    assert_eq!(server.wait_for_end().code(), Some(0));
+}
+
+#[test]
 fn a_second_interrupt_ends_the_server_at_once() {
     let mut server = Server::start();
     let mut client = Client::connect(&server);

@@ -39,8 +39,8 @@ mod thread_pool;
 
 mod cancelled;
 pub mod fs;
+mod on_thread;
 mod stdin;
-mod to_thread;
 
 #[cfg(feature = "rayon")]
 mod rayon_executor;
@@ -48,6 +48,7 @@ mod rayon_executor;
 pub use cancelled::{JobCancelled, check_cancelled, is_cancelled};
 pub use executor::{CpuExecutor, DefaultExecutor, Executor, run_in_executor, spawn_blocking};
 pub use limiter::{Acquire, Limiter, Permit};
+pub use on_thread::{ToThread, to_thread};
 pub use pools::{PoolsConfig, PoolsStatistics, statistics};
 #[cfg(feature = "rayon")]
 pub use rayon_executor::RayonExecutor;
@@ -56,4 +57,3 @@ pub use tasca_core::{Job, JobBuilder, block_in_place};
 pub use thread_pool::{
     LeftBehind, PoolStatistics, QueueFull, Queued, ThreadPool, ThreadPoolBuilder,
 };
-pub use to_thread::{ToThread, to_thread};

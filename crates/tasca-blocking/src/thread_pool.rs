@@ -411,7 +411,10 @@ impl ThreadPool {
         R: Send + 'static,
     {
         let (pool, caller) = (self.clone(), Location::caller());
-        #[expect(clippy::async_yields_async, reason = "the place is awaited, not the job")]
+        #[expect(
+            clippy::async_yields_async,
+            reason = "the place is awaited, not the job"
+        )]
         async move {
             let place = match &pool.inner().places {
                 Some(places) => Some(places.acquire().await),

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures::Stream;
 use tasca_core::{
-    CallHandle, Child, Group, Handle, Observation, Observed, Observer, Operand, Promise, Task, TaskRef, promise,
+    CallHandle, Child, Group, Handle, Observation, Observed, Observer, Operand, Promise, Task,
+    TaskRef, promise,
 };
 
 use crate::sync::{lock, tell};
@@ -153,7 +154,11 @@ impl Observer for Record {
                 return;
             }
             state.n_running -= 1;
-            let timer = if state.n_running == 0 { state.timer.take() } else { None };
+            let timer = if state.n_running == 0 {
+                state.timer.take()
+            } else {
+                None
+            };
             (state.put(Some(index)), timer)
         };
         if let Some(timer) = timer {
@@ -214,7 +219,9 @@ impl Turn {
 
     /// Leaves the line; somebody else is woken if this one had been.
     fn leave(&mut self, record: &Record) {
-        let Some((id, told)) = self.waiter.take() else { return };
+        let Some((id, told)) = self.waiter.take() else {
+            return;
+        };
         let was_cancelled = told.is_cancelled();
         drop(told);
         let (left, next) = {
@@ -236,7 +243,10 @@ impl<C, K, H> AsCompleted<C, K, H> {
     ///
     /// A call that is dropped while it waits has used up its turn.
     pub fn next(&self) -> Next<'_, C, K, H> {
-        Next { stream: self, turn: Turn::default() }
+        Next {
+            stream: self,
+            turn: Turn::default(),
+        }
     }
 
     /// Gives up after `timeout`: from then on each item that is left is an [`Elapsed`], once for each task that was not
@@ -253,10 +263,15 @@ impl<C, K, H> AsCompleted<C, K, H> {
     pub fn timeout(self, timeout: Duration) -> AsCompletedWithin<C, K, H> {
         if lock(&self.record.observer().0).n_running > 0 {
             let record = self.record.clone();
-            let timer = Handle::current().call_later(timeout, move || record.observer().time_is_up());
+            let timer =
+                Handle::current().call_later(timeout, move || record.observer().time_is_up());
             let late = {
                 let mut state = lock(&self.record.observer().0);
-                if state.n_running > 0 { state.timer.replace(timer) } else { Some(timer) }
+                if state.n_running > 0 {
+                    state.timer.replace(timer)
+                } else {
+                    Some(timer)
+                }
             };
             if let Some(late) = late {
                 late.cancel();
@@ -270,7 +285,6 @@ impl<C, K, H> AsCompleted<C, K, H> {
         let (child, claim) = parts.expect("every task ends once");
         (self.give_back)(child, claim)
     }
-
 }
 
 impl<C, K, H> AsCompleted<C, K, H> {
@@ -295,7 +309,9 @@ impl<C, K, H> Stream for AsCompleted<C, K, H> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<H>> {
         let ended = ready!(self.poll_ended(cx));
-        Poll::Ready(ended.map(|ended| ended.unwrap_or_else(|_| unreachable!("there is no timeout"))))
+        Poll::Ready(
+            ended.map(|ended| ended.unwrap_or_else(|_| unreachable!("there is no timeout"))),
+        )
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -315,7 +331,9 @@ impl<C, K, H> Drop for AsCompleted<C, K, H> {
 
 impl<C, K, H> fmt::Debug for AsCompleted<C, K, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsCompleted").field("remaining", &self.remaining()).finish_non_exhaustive()
+        f.debug_struct("AsCompleted")
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
     }
 }
 
@@ -358,9 +376,11 @@ pub struct Next<'a, C, K, H> {
 impl<C, K, H> Next<'_, C, K, H> {
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<H, Elapsed>>> {
         let ended = ready!(self.turn.poll(self.stream.record.observer(), cx));
-        Poll::Ready(
-            ended.map(|ended| ended.map(|index| self.stream.take(index)).ok_or_else(Elapsed::new)),
-        )
+        Poll::Ready(ended.map(|ended| {
+            ended
+                .map(|index| self.stream.take(index))
+                .ok_or_else(Elapsed::new)
+        }))
     }
 }
 
@@ -369,7 +389,9 @@ impl<C, K, H> Future for Next<'_, C, K, H> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<H>> {
         let ended = ready!(self.poll_ended(cx));
-        Poll::Ready(ended.map(|ended| ended.unwrap_or_else(|_| unreachable!("there is no timeout"))))
+        Poll::Ready(
+            ended.map(|ended| ended.unwrap_or_else(|_| unreachable!("there is no timeout"))),
+        )
     }
 }
 
@@ -381,7 +403,9 @@ impl<C, K, H> Drop for Next<'_, C, K, H> {
 
 impl<C, K, H> fmt::Debug for Next<'_, C, K, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Next").field("stream", self.stream).finish_non_exhaustive()
+        f.debug_struct("Next")
+            .field("stream", self.stream)
+            .finish_non_exhaustive()
     }
 }
 
@@ -396,7 +420,6 @@ impl<C, K, H> Future for NextWithin<'_, C, K, H> {
         self.0.poll_ended(cx)
     }
 }
-
 
 impl<C, K, H> fmt::Debug for AsCompletedWithin<C, K, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,9 @@
 
 use std::iter;
 
-use tasca_core::{Child, Group, Observed, Observer, Operand, Task, TaskError, TaskRef, TryChild, TryOperand};
+use tasca_core::{
+    Child, Group, Observed, Observer, Operand, Task, TaskError, TaskRef, TryChild, TryOperand,
+};
 
 /// The children of a combinator, as its shared record keeps them.
 pub trait Children: Send + Unpin + 'static {
@@ -268,13 +270,18 @@ impl<O: Operand, const N: usize> OperandSet for [O; N] {
     }
 
     fn outputs(children: Self::Children, claims: Self::Claims) -> Result<Self::Outputs, TaskError> {
-        let outputs: Result<Vec<_>, _> =
-            iter::zip(children, claims).map(|(child, claim)| O::redeem(child, claim)).collect();
+        let outputs: Result<Vec<_>, _> = iter::zip(children, claims)
+            .map(|(child, claim)| O::redeem(child, claim))
+            .collect();
         Ok(array(outputs?))
     }
 
     fn outcomes(children: Self::Children, claims: Self::Claims) -> Self::Outcomes {
-        array(iter::zip(children, claims).map(|(child, claim)| O::redeem(child, claim)).collect())
+        array(
+            iter::zip(children, claims)
+                .map(|(child, claim)| O::redeem(child, claim))
+                .collect(),
+        )
     }
 
     fn failure(children: Self::Children, claims: Self::Claims, index: usize) -> TaskError {
@@ -284,7 +291,9 @@ impl<O: Operand, const N: usize> OperandSet for [O; N] {
 
 /// As many as there were operands.
 fn array<T, const N: usize>(items: Vec<T>) -> [T; N] {
-    items.try_into().unwrap_or_else(|_| unreachable!("there are N of them"))
+    items
+        .try_into()
+        .unwrap_or_else(|_| unreachable!("there are N of them"))
 }
 
 impl<O: TryOperand, const N: usize> TryOperandSet for [O; N] {

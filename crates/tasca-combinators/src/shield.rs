@@ -9,8 +9,8 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, ready};
 
 use tasca_core::{
-    Cancelled, Child, Group, Observation, Observed, Observer, Operand, Promise, Reraise, Task, TaskError, TaskRef,
-    promise,
+    Cancelled, Child, Group, Observation, Observed, Observer, Operand, Promise, Reraise, Task,
+    TaskError, TaskRef, promise,
 };
 
 use crate::sync::{lock, tell};
@@ -52,7 +52,11 @@ use crate::sync::{lock, tell};
 #[track_caller]
 pub fn shield<O: Operand>(operand: O) -> Shield<O, O::Child, O::Claim, O::Output> {
     let (child, claim) = operand.start();
-    Shield { state: State::Made(child, claim), poll_end: Shield::poll_end, operand: PhantomData }
+    Shield {
+        state: State::Made(child, claim),
+        poll_end: Shield::poll_end,
+        operand: PhantomData,
+    }
 }
 
 /// The future of [`shield`]. `C` and `K` are the parts that the operand is kept in, `R` is the output.
@@ -117,7 +121,13 @@ where
             Observed::Kept => None,
             Observed::Listed(observation) => Some(observation),
         };
-        State::Waiting { told, child, claim, _observation: observation, _record: record }
+        State::Waiting {
+            told,
+            child,
+            claim,
+            _observation: observation,
+            _record: record,
+        }
     }
 
     /// Waits for the end of the operand.
@@ -129,9 +139,21 @@ where
                     return Poll::Ready(O::redeem(child, claim));
                 }
                 State::Made(child, claim) => self.state = Self::begin(child, claim),
-                State::Waiting { mut told, child, claim, _observation, _record } => {
+                State::Waiting {
+                    mut told,
+                    child,
+                    claim,
+                    _observation,
+                    _record,
+                } => {
                     if Pin::new(&mut told).poll(cx).is_pending() {
-                        self.state = State::Waiting { told, child, claim, _observation, _record };
+                        self.state = State::Waiting {
+                            told,
+                            child,
+                            claim,
+                            _observation,
+                            _record,
+                        };
                         return Poll::Pending;
                     }
                     return Poll::Ready(O::redeem(child, claim));
@@ -157,7 +179,9 @@ impl<O, C, K, R> Future for Shield<O, C, K, R> {
                     self.state = State::Raising(Cancelled::new().reraise());
                 }
                 Err(error) => resume_unwind(
-                    error.into_panic().unwrap_or_else(|_| unreachable!("it was not cancelled")),
+                    error
+                        .into_panic()
+                        .unwrap_or_else(|_| unreachable!("it was not cancelled")),
                 ),
             }
         }
@@ -189,10 +213,16 @@ where
                 inner.is_early = true;
                 return;
             }
-            (inner.child.take(), inner.promise.take(), inner.observation.take())
+            (
+                inner.child.take(),
+                inner.promise.take(),
+                inner.observation.take(),
+            )
         };
         drop(observation);
-        let (Some(child), Some(promise)) = (child, promise) else { return };
+        let (Some(child), Some(promise)) = (child, promise) else {
+            return;
+        };
         if promise.is_cancelled() {
             // Nobody waits any more: the child is dropped unseen, and a panic of it reported.
             return;
@@ -228,7 +258,12 @@ where
             panic!("the shield has been polled already")
         };
         let (promise, task) = promise();
-        let inner = Inner { child: None, promise: Some(promise), observation: None, is_early: false };
+        let inner = Inner {
+            child: None,
+            promise: Some(promise),
+            observation: None,
+            is_early: false,
+        };
         let record = Group::new(1, TakeOver::<O>(Mutex::new(inner)));
         let observed = child.observe(0, &record);
         let is_done = matches!(observed, Observed::Done);

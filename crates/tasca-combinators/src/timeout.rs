@@ -50,7 +50,11 @@ pub struct RescheduleError(&'static str);
 
 impl fmt::Display for RescheduleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the deadline of a scope that {} cannot be changed", self.0)
+        write!(
+            f,
+            "the deadline of a scope that {} cannot be changed",
+            self.0
+        )
     }
 }
 
@@ -116,8 +120,18 @@ enum Phase {
 
 impl TimeoutScope {
     fn new(when: Option<Instant>) -> Self {
-        let state = State { phase: Phase::Created, when, timer: None, task: None };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), fired: Condvar::new() }) }
+        let state = State {
+            phase: Phase::Created,
+            when,
+            timer: None,
+            task: None,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                fired: Condvar::new(),
+            }),
+        }
     }
 
     /// Makes a scope whose deadline is `limit` from now.
@@ -164,7 +178,10 @@ impl TimeoutScope {
     /// Whether the deadline has passed while the body ran.
     #[must_use]
     pub fn expired(&self) -> bool {
-        matches!(lock(&self.shared.state).phase, Phase::Firing | Phase::Expiring | Phase::Expired)
+        matches!(
+            lock(&self.shared.state).phase,
+            Phase::Firing | Phase::Expiring | Phase::Expired
+        )
     }
 
     /// Gives the running scope another deadline, or none. One in the past is due at once.
@@ -223,7 +240,11 @@ impl TimeoutScope {
             let mut state = lock(&self.shared.state);
             // Somebody else may have changed the deadline, or the scope may be over.
             let is_current = state.phase == Phase::Entered && state.when == Some(deadline);
-            if is_current { state.timer.replace(timer) } else { Some(timer) }
+            if is_current {
+                state.timer.replace(timer)
+            } else {
+                Some(timer)
+            }
         };
         if let Some(late) = late {
             late.cancel();
@@ -289,7 +310,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     #[track_caller]
     fn enter(scope: &'a TimeoutScope) -> Self {
-        let task = current_task().expect("a timeout needs a task to be cancelled: await it inside one");
+        let task =
+            current_task().expect("a timeout needs a task to be cancelled: await it inside one");
         let cancelling = task.cancelling();
         {
             let mut state = lock(&scope.shared.state);
@@ -298,7 +320,12 @@ impl<'a> Run<'a> {
             state.task = Some(task.clone());
         }
         scope.arm();
-        Self { scope, task, cancelling, is_over: false }
+        Self {
+            scope,
+            task,
+            cancelling,
+            is_over: false,
+        }
     }
 
     /// Ends the scope: disarms the timer, takes its request back; says whether a cancellation of the body is its own.
@@ -309,10 +336,17 @@ impl<'a> Run<'a> {
             let mut state = lock(&shared.state);
             // The request must have been recorded before it is taken back (rule M9).
             while state.phase == Phase::Firing {
-                state = shared.fired.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = shared
+                    .fired
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
             }
             let has_fired = state.phase == Phase::Expiring;
-            state.phase = if has_fired { Phase::Expired } else { Phase::Exited };
+            state.phase = if has_fired {
+                Phase::Expired
+            } else {
+                Phase::Exited
+            };
             state.task = None;
             (state.timer.take(), has_fired)
         };
@@ -473,7 +507,9 @@ async fn wait_for_no_time<F: IntoFuture>(future: F) -> Result<F::Output, Elapsed
         Poll::Ready(Err(cancelled)) => return cancelled.reraise().await,
         Poll::Pending => {}
     }
-    let Some(task) = awaited else { return Err(Elapsed(())) };
+    let Some(task) = awaited else {
+        return Err(Elapsed(()));
+    };
     task.cancel();
     ended(task).await;
     future.await.map_err(|_| Elapsed(()))

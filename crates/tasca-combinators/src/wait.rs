@@ -6,14 +6,14 @@ use std::iter;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tasca_core::{
-    CallHandle, Child, Group, Handle, Observation, Observed, Observer, Operand, Promise, Task, TaskRef, TryChild,
-    TryOperand, promise,
+    CallHandle, Child, Group, Handle, Observation, Observed, Observer, Operand, Promise, Task,
+    TaskRef, TryChild, TryOperand, promise,
 };
 
 use crate::sync::{lock, tell};
@@ -75,7 +75,15 @@ where
         }
     }
     assert!(!children.is_empty(), "wait needs at least one task");
-    Wait { children, claims, until: Until::All, timeout: None, waiting: None, poll: Wait::poll_over, operand: PhantomData }
+    Wait {
+        children,
+        claims,
+        until: Until::All,
+        timeout: None,
+        waiting: None,
+        poll: Wait::poll_over,
+        operand: PhantomData,
+    }
 }
 
 /// What ends the waiting before all are done.
@@ -89,6 +97,9 @@ enum Until<C, K> {
     },
 }
 
+/// Those that are done, and those that are not.
+type DoneAndPending<H> = (Vec<H>, Vec<H>);
+
 /// The future of [`wait`]. `C` and `K` are the parts that the operands are kept in, `H` is how they are given back.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Wait<O, C, K, H> {
@@ -99,7 +110,7 @@ pub struct Wait<O, C, K, H> {
     timeout: Option<Duration>,
     waiting: Option<Waiting<C>>,
     /// What polling it means; a pointer, so that the future is one whatever is known of the operands.
-    poll: fn(&mut Self, &mut Context<'_>) -> Poll<(Vec<H>, Vec<H>)>,
+    poll: fn(&mut Self, &mut Context<'_>) -> Poll<DoneAndPending<H>>,
     operand: PhantomData<fn() -> O>,
 }
 
@@ -130,11 +141,17 @@ struct State<C> {
 impl<C: Child> Record<C> {
     /// Whether the end of a child is a failure (rule W6), or only the waiter can tell.
     fn may_be_failure(&self, index: usize, child: &TaskRef) -> bool {
-        let Some(is_failure) = self.is_failure else { return false };
+        let Some(is_failure) = self.is_failure else {
+            return false;
+        };
         if child.is_cancelled() || child.is_panicked() {
             return child.is_panicked();
         }
-        lock(&self.state).children.get(index).and_then(is_failure).unwrap_or(true)
+        lock(&self.state)
+            .children
+            .get(index)
+            .and_then(is_failure)
+            .unwrap_or(true)
     }
 
     /// Wakes the waiter.
@@ -191,7 +208,10 @@ where
         O: TryOperand<Child = C, Claim = K>,
         C: TryChild,
     {
-        self.until = Until::Exception { is_failure: TryChild::is_err, claimed: O::is_err };
+        self.until = Until::Exception {
+            is_failure: TryChild::is_err,
+            claimed: O::is_err,
+        };
         self
     }
 
@@ -247,12 +267,19 @@ where
                 Observed::Listed(observation) => observations.push(observation),
             }
         }
-        let done: Vec<_> = done.into_iter().map(|index| (index, children[index].task().clone())).collect();
+        let done: Vec<_> = done
+            .into_iter()
+            .map(|index| (index, children[index].task().clone()))
+            .collect();
         lock(&group.observer().state).children = children;
         for (index, child) in done {
             group.tell(index, &child);
         }
-        Waiting { told, record: group, _observations: observations }
+        Waiting {
+            told,
+            record: group,
+            _observations: observations,
+        }
     }
 
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<(Vec<H>, Vec<H>)> {
@@ -275,7 +302,11 @@ where
 
     /// Whether the waiting is over, now that the waiter was woken.
     fn is_over(&self, record: &Record<C>) -> bool {
-        let Until::Exception { is_failure, claimed } = &self.until else {
+        let Until::Exception {
+            is_failure,
+            claimed,
+        } = &self.until
+        else {
             // Nobody else wakes the waiter.
             return true;
         };
@@ -333,11 +364,17 @@ impl<O, C, K, H> Future for Wait<O, C, K, H> {
 
 impl<O, C, K, H> Drop for Wait<O, C, K, H> {
     fn drop(&mut self) {
-        let Some(Waiting { told, record, .. }) = self.waiting.take() else { return };
+        let Some(Waiting { told, record, .. }) = self.waiting.take() else {
+            return;
+        };
         drop(told);
         let (promise, timer, children) = {
             let mut state = lock(&record.observer().state);
-            (state.promise.take(), state.timer.take(), mem::take(&mut state.children))
+            (
+                state.promise.take(),
+                state.timer.take(),
+                mem::take(&mut state.children),
+            )
         };
         if let Some(timer) = timer {
             timer.cancel();
@@ -348,6 +385,8 @@ impl<O, C, K, H> Drop for Wait<O, C, K, H> {
 
 impl<O, C, K, H> fmt::Debug for Wait<O, C, K, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wait").field("n_tasks", &self.claims.len()).finish_non_exhaustive()
+        f.debug_struct("Wait")
+            .field("n_tasks", &self.claims.len())
+            .finish_non_exhaustive()
     }
 }

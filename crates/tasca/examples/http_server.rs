@@ -34,6 +34,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
+use tasca::blocking::is_cancelled;
 use tasca::hyper::{Io, Timer};
 use tasca::net::{TcpListener, TcpStream};
 use tasca::time::sleep;
@@ -155,6 +156,14 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
 
 /// By trial, to have something to do.
 fn sum_of_primes_below(n: u64) -> u64 {
-    let is_prime = |x: &u64| (2..).take_while(|d| d * d <= *x).all(|d| x % d != 0);
-    (2..n).filter(is_prime).sum()
+    let is_prime = |x: &u64| {
+        (2..)
+            .take_while(|d| d * d <= *x)
+            .all(|d| !x.is_multiple_of(d))
+    };
+    (2..n)
+        // A thread cannot be stopped from outside: it looks up now and then whether it should.
+        .take_while(|x| x % 4096 != 0 || !is_cancelled())
+        .filter(is_prime)
+        .sum()
 }

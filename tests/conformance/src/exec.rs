@@ -32,7 +32,11 @@ pub(crate) struct Activation {
 
 impl Activation {
     fn new(who: &str, is_callback: bool) -> Arc<Self> {
-        Arc::new(Self { who: who.to_owned(), is_callback, variables: Mutex::default() })
+        Arc::new(Self {
+            who: who.to_owned(),
+            is_callback,
+            variables: Mutex::default(),
+        })
     }
 }
 
@@ -57,7 +61,11 @@ pub(crate) fn spawn_task<T>(
     spawn: impl FnOnce(BoxFuture<'static, Output>) -> T,
     body: Value,
 ) -> T {
-    let at = At { world: Arc::clone(world), activation: Activation::new(name, false), handled: None };
+    let at = At {
+        world: Arc::clone(world),
+        activation: Activation::new(name, false),
+        handled: None,
+    };
     spawn(task_body(at, body).boxed())
 }
 
@@ -121,7 +129,8 @@ async fn catch<T>(body: impl Future<Output = Result<T, Value>>) -> Result<T, Val
 
 impl At {
     fn log(&self, op: &str, target: Value, value: Value) {
-        self.world.log(Some(&self.activation.who), op, target, value);
+        self.world
+            .log(Some(&self.activation.who), op, target, value);
     }
 
     /// Fails with an error; a cancellation is raised.
@@ -142,7 +151,10 @@ impl At {
         match value {
             Value::Array(items) => items.iter().map(|item| self.value(item)).collect(),
             Value::Object(object) => match object.get("var").and_then(Value::as_str) {
-                Some(name) => lock(&self.activation.variables).get(name).cloned().unwrap_or_default(),
+                Some(name) => lock(&self.activation.variables)
+                    .get(name)
+                    .cloned()
+                    .unwrap_or_default(),
                 None => value.clone(),
             },
             _ => value.clone(),
@@ -172,8 +184,6 @@ impl At {
             "try" => self.op_try(statement).boxed(),
             "repeat" => self.op_repeat(statement).boxed(),
             "call" => self.op_call(statement).boxed(),
-            "gather" => self.op_gather(statement).boxed(),
-            "shield" => self.op_shield(statement).boxed(),
             "await" => self.op_await(statement).boxed(),
             "sleep" => self.op_sleep(statement).boxed(),
             "wait" => self.op_wait(statement).boxed(),
@@ -206,7 +216,10 @@ impl At {
 
     async fn op_call(&self, statement: &Value) -> Ended {
         let body = self.world.body(&statement["do"]);
-        let inner = Self { activation: Activation::new(&self.activation.who, false), ..self.clone() };
+        let inner = Self {
+            activation: Activation::new(&self.activation.who, false),
+            ..self.clone()
+        };
         let value = match inner.run(&body).await? {
             Flow::Normal => Value::Null,
             Flow::Return(value) => value,
@@ -229,7 +242,9 @@ impl At {
     }
 
     async fn try_except(&self, statement: &Value) -> Ended {
-        let has_handlers = statement["except"].as_array().is_some_and(|entries| !entries.is_empty());
+        let has_handlers = statement["except"]
+            .as_array()
+            .is_some_and(|entries| !entries.is_empty());
         let ended = if has_handlers {
             catch(self.run(&statement["body"])).await
         } else {
@@ -240,14 +255,23 @@ impl At {
             Ok(flow) => return Ok(flow),
             Err(error) => error,
         };
-        let entry = statement["except"].as_array().into_iter().flatten().find(|entry| {
-            let mut patterns = entry["match"].as_array().into_iter().flatten();
-            patterns.any(|pattern| error::matches(pattern.as_str().unwrap_or_default(), &error))
-        });
-        let Some(entry) = entry else { return self.throw(error).await };
+        let entry = statement["except"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|entry| {
+                let mut patterns = entry["match"].as_array().into_iter().flatten();
+                patterns.any(|pattern| error::matches(pattern.as_str().unwrap_or_default(), &error))
+            });
+        let Some(entry) = entry else {
+            return self.throw(error).await;
+        };
         self.log("caught", Value::Null, error.clone());
         self.set(entry, &error);
-        let inner = Self { handled: Some(error), ..self.clone() };
+        let inner = Self {
+            handled: Some(error),
+            ..self.clone()
+        };
         inner.run(&entry["do"]).await
     }
 
@@ -272,17 +296,23 @@ impl At {
         let handle = text(operand, "name");
         let name = self.world.creation_name(handle);
         let builder = Task::builder().name(&*name);
-        let task = spawn_task(&self.world, &name, |body| builder.try_spawn(body), operand["do"].clone());
+        let task = spawn_task(
+            &self.world,
+            &name,
+            |body| builder.try_spawn(body),
+            operand["do"].clone(),
+        );
         register_task(&self.world, handle, &name, task)
     }
 
-    async fn op_gather(&self, statement: &Value) -> Ended {
+    fn op_gather(&self, statement: &Value) -> Ended {
         let of = statement["of"].as_array().cloned().unwrap_or_default();
         let things = match self.operands(&of) {
             Ok(things) => things,
             Err(name) => return self.unbound(&name),
         };
-        let tasks: Vec<SharedTask<Output>> = things.iter().map(|thing| thing.task.clone()).collect();
+        let tasks: Vec<SharedTask<Output>> =
+            things.iter().map(|thing| thing.task.clone()).collect();
         let task = if statement["return_exceptions"].as_bool().unwrap_or(false) {
             gather(tasks).return_exceptions().into_task_with(|ended| {
                 let values = ended.map_err(|error| failure(&error))?;
@@ -299,11 +329,12 @@ impl At {
                 Ok(Value::Array(values))
             })
         };
-        self.world.bind_future(text(statement, "h"), Kind::Other, task.into_shared(), None);
+        self.world
+            .bind_future(text(statement, "h"), Kind::Other, task.into_shared(), None);
         Ok(Flow::Normal)
     }
 
-    async fn op_shield(&self, statement: &Value) -> Ended {
+    fn op_shield(&self, statement: &Value) -> Ended {
         let operand = match self.operands(std::slice::from_ref(&statement["of"])) {
             Ok(mut things) => things.remove(0),
             Err(name) => return self.unbound(&name),
@@ -312,14 +343,17 @@ impl At {
             self.world.bind(text(statement, "h"), operand);
         } else {
             let task = shield(operand.task.clone()).into_task();
-            self.world.bind_future(text(statement, "h"), Kind::Other, task.into_shared(), None);
+            self.world
+                .bind_future(text(statement, "h"), Kind::Other, task.into_shared(), None);
         }
         Ok(Flow::Normal)
     }
 
     async fn op_await(&self, statement: &Value) -> Ended {
         let handle = text(statement, "h");
-        let Some(thing) = self.resolve(handle) else { return self.unbound(handle) };
+        let Some(thing) = self.resolve(handle) else {
+            return self.unbound(handle);
+        };
         let output = (&*thing.task).await.clone();
         match output {
             Ok(value) => {
@@ -342,8 +376,14 @@ impl At {
 
     /// Things by the names in a list; `Err` names the first that is not bound.
     fn things(&self, of: &Value) -> Result<Vec<(String, Arc<Thing>)>, String> {
-        let names = of.as_array().into_iter().flatten().filter_map(Value::as_str);
-        names.map(|name| Ok((name.to_owned(), self.resolve(name).ok_or(name)?))).collect()
+        let names = of
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        names
+            .map(|name| Ok((name.to_owned(), self.resolve(name).ok_or(name)?)))
+            .collect()
     }
 
     async fn op_wait(&self, statement: &Value) -> Ended {
@@ -366,7 +406,9 @@ impl At {
         let (done, pending) = waiting.await;
         let names = |tasks: &[SharedTask<Output>]| {
             let name_of = |task: &SharedTask<Output>| {
-                let found = things.iter().find(|(_, thing)| thing.task.task_ref() == task.task_ref());
+                let found = things
+                    .iter()
+                    .find(|(_, thing)| thing.task.task_ref() == task.task_ref());
                 found.map(|(name, _)| name.clone()).unwrap_or_default()
             };
             let mut names: Vec<String> = tasks.iter().map(name_of).collect();
@@ -397,7 +439,10 @@ impl At {
             Some(Err(_)) => return Err(error::library("Timeout")),
         };
         let value = if completed.is_async {
-            let of = completed.of.iter().find(|thing| thing.task.task_ref() == task.task_ref());
+            let of = completed
+                .of
+                .iter()
+                .find(|thing| thing.task.task_ref() == task.task_ref());
             of.map(|thing| json!(thing.name)).unwrap_or_default()
         } else {
             match (&*task).await.clone() {
@@ -416,7 +461,10 @@ impl At {
         let duration = limit.map(|ticks| self.world.duration(ticks));
         let is_inline = operand.is_object() && limit.is_none_or(|ticks| ticks > 0);
         let ended = if is_inline {
-            let inner = Self { activation: Activation::new(&self.activation.who, false), ..self.clone() };
+            let inner = Self {
+                activation: Activation::new(&self.activation.who, false),
+                ..self.clone()
+            };
             wait_for(task_body(inner, operand["do"].clone()), duration).await
         } else {
             let thing = match self.operands(std::slice::from_ref(operand)) {
@@ -451,12 +499,16 @@ impl At {
                 self.world.handle.time() - self.world.duration(-ticks)
             });
         }
-        statement["at"].as_i64().map(|ticks| self.world.instant(ticks))
+        statement["at"]
+            .as_i64()
+            .map(|ticks| self.world.instant(ticks))
     }
 
     async fn op_timeout(&self, statement: &Value) -> Ended {
         let name = text(statement, "s");
-        let scope = self.deadline(statement).map_or_else(TimeoutScope::never, TimeoutScope::at);
+        let scope = self
+            .deadline(statement)
+            .map_or_else(TimeoutScope::never, TimeoutScope::at);
         lock(&self.world.scopes).insert(name.to_owned(), scope.clone());
         match scope.run(self.run(&statement["body"])).await {
             Ok(ended) => {
@@ -490,7 +542,10 @@ impl At {
         match handle {
             "@self" => {
                 let name = current_task().and_then(|task| self.world.name_of(&task))?;
-                lock(&self.world.tasks).iter().find(|thing| thing.name == name).cloned()
+                lock(&self.world.tasks)
+                    .iter()
+                    .find(|thing| thing.name == name)
+                    .cloned()
             }
             "@main" => self.world.thing("main"),
             _ => self.world.thing(handle),
@@ -504,25 +559,46 @@ impl At {
             "log" => self.log("log", statement["m"].clone(), self.value(&statement["v"])),
             "return" => return Ok(Flow::Return(self.value(&statement["v"]))),
             "spawn" => return self.op_spawn(statement),
+            "gather" => return self.op_gather(statement),
+            "shield" => return self.op_shield(statement),
             "future" => {
                 let (promise, task) = promise();
-                world.bind_future(text(statement, "h"), Kind::Future, task.into_shared(), Some(promise));
+                world.bind_future(
+                    text(statement, "h"),
+                    Kind::Future,
+                    task.into_shared(),
+                    Some(promise),
+                );
             }
             "as_completed" => return self.op_as_completed(statement),
             "reschedule" => {
                 let name = text(statement, "s");
-                let Some(scope) = lock(&world.scopes).get(name).cloned() else { return self.unbound(name) };
-                scope.reschedule(self.deadline(statement)).map_err(|_| error::library("Runtime"))?;
+                let Some(scope) = lock(&world.scopes).get(name).cloned() else {
+                    return self.unbound(name);
+                };
+                scope
+                    .reschedule(self.deadline(statement))
+                    .map_err(|_| error::library("Runtime"))?;
             }
             "scope" => {
                 let name = text(statement, "s");
-                let Some(scope) = lock(&world.scopes).get(name).cloned() else { return self.unbound(name) };
+                let Some(scope) = lock(&world.scopes).get(name).cloned() else {
+                    return self.unbound(name);
+                };
                 let when = scope.when().map(|when| world.ticks_of(when));
-                self.log("scope", json!(name), json!({"when": when, "expired": scope.expired()}));
+                self.log(
+                    "scope",
+                    json!(name),
+                    json!({"when": when, "expired": scope.expired()}),
+                );
             }
             "all_tasks" => {
-                let mut names: Vec<String> =
-                    world.handle.all_tasks().iter().filter_map(|task| world.name_of(task)).collect();
+                let mut names: Vec<String> = world
+                    .handle
+                    .all_tasks()
+                    .iter()
+                    .filter_map(|task| world.name_of(task))
+                    .collect();
                 names.sort();
                 self.log("all_tasks", Value::Null, json!(names));
             }
@@ -530,17 +606,26 @@ impl At {
                 let name = current_task().map(|task| task.name());
                 self.log("current", Value::Null, json!(name));
             }
-            "cancel" | "uncancel" | "query" | "set_name" | "set_result" | "set_exception" | "on_done"
-            | "off_done" => return self.on_thing(statement),
+            "cancel" | "uncancel" | "query" | "set_name" | "set_result" | "set_exception"
+            | "on_done" | "off_done" => return self.on_thing(statement),
             "call_soon" | "call_later" | "call_at" => self.op_call_soon(statement),
             "cancel_call" => {
                 let name = text(statement, "k");
-                let Some(call) = lock(&world.timers).get(name).cloned() else { return self.unbound(name) };
+                let Some(call) = lock(&world.timers).get(name).cloned() else {
+                    return self.unbound(name);
+                };
                 call.cancel();
             }
-            "ctx_set" => drop(world.variable(text(statement, "var")).set(self.value(&statement["v"]))),
+            "ctx_set" => drop(
+                world
+                    .variable(text(statement, "var"))
+                    .set(self.value(&statement["v"])),
+            ),
             "ctx_get" => {
-                let value = world.variable(text(statement, "var")).get().unwrap_or_default();
+                let value = world
+                    .variable(text(statement, "var"))
+                    .get()
+                    .unwrap_or_default();
                 self.set(statement, &value);
                 self.log("ctx_get", statement["var"].clone(), value);
             }
@@ -550,7 +635,9 @@ impl At {
             }
             "ctx_peek" => {
                 let name = text(statement, "c");
-                let Some(context) = lock(&world.contexts).get(name).cloned() else { return self.unbound(name) };
+                let Some(context) = lock(&world.contexts).get(name).cloned() else {
+                    return self.unbound(name);
+                };
                 let variable = world.variable(text(statement, "var"));
                 let value = context.run(|| variable.get()).unwrap_or_default();
                 self.log("ctx_peek", json!(name), value);
@@ -561,7 +648,9 @@ impl At {
     }
 
     fn context(&self, statement: &Value) -> Option<Context> {
-        lock(&self.world.contexts).get(statement["ctx"].as_str()?).cloned()
+        lock(&self.world.contexts)
+            .get(statement["ctx"].as_str()?)
+            .cloned()
     }
 
     fn op_spawn(&self, statement: &Value) -> Ended {
@@ -628,7 +717,9 @@ impl At {
     fn on_thing(&self, statement: &Value) -> Ended {
         let op = text(statement, "op");
         let handle = statement["h"].as_str().unwrap_or("@self");
-        let Some(thing) = self.resolve(handle) else { return self.unbound(handle) };
+        let Some(thing) = self.resolve(handle) else {
+            return self.unbound(handle);
+        };
         match op {
             "cancel" => {
                 let accepted = match error::encode_message(&self.value(&statement["msg"])) {
@@ -653,8 +744,10 @@ impl At {
             _ => {
                 let name = text(statement, "cb");
                 let registered = lock(&thing.callbacks).remove(name).unwrap_or_default();
-                let n_removed =
-                    registered.into_iter().filter(|id| thing.task.remove_done_callback(*id)).count();
+                let n_removed = registered
+                    .into_iter()
+                    .filter(|id| thing.task.remove_done_callback(*id))
+                    .count();
                 self.log(op, json!(handle), json!(n_removed));
             }
         }
@@ -671,7 +764,9 @@ impl At {
             "result" | "exception" => {
                 let is_result = what == "result";
                 match thing.task.result() {
-                    Err(tasca_core::ResultError::Failed(error)) => json!({"raised": failure(error)}),
+                    Err(tasca_core::ResultError::Failed(error)) => {
+                        json!({"raised": failure(error)})
+                    }
                     Err(_) => json!({"raised": error::library("InvalidState")}),
                     Ok(Ok(value)) if is_result => json!({"ok": value}),
                     Ok(Ok(_)) => json!({"ok": null}),
@@ -715,7 +810,10 @@ impl At {
                     handle.call_at(handle.time() - self.world.duration(-ticks), call)
                 }
             }
-            _ => handle.call_at(self.world.instant(statement["at"].as_i64().unwrap_or(0)), call),
+            _ => handle.call_at(
+                self.world.instant(statement["at"].as_i64().unwrap_or(0)),
+                call,
+            ),
         };
         let registered = register();
         if let Some(name) = statement["k"].as_str() {
@@ -738,8 +836,16 @@ fn keep(thing: &Thing, output: Output) -> Ended {
 
 fn run_callback(world: &Arc<World>, name: &str, of: Option<&Arc<Thing>>) {
     let who = format!("~{name}");
-    let at = At { world: Arc::clone(world), activation: Activation::new(&who, true), handled: None };
-    at.log("fired", json!(of.map(|thing| &thing.name)), json!(of.map(|thing| state_of(thing))));
+    let at = At {
+        world: Arc::clone(world),
+        activation: Activation::new(&who, true),
+        handled: None,
+    };
+    at.log(
+        "fired",
+        json!(of.map(|thing| &thing.name)),
+        json!(of.map(|thing| state_of(thing))),
+    );
     let statements = world.scenario["callbacks"][name].clone();
     let ended = at_once(at.run(&statements));
     if let Some(Err(error)) = ended {

@@ -5,7 +5,6 @@
 //! ```text
 //! tasca-conformance --runtime deterministic|multi-thread[:N]|current-thread [--seed S] [--tick MICROSECONDS]
 //! ```
-#![expect(clippy::print_stdout, reason = "traces are this program's output")]
 
 mod error;
 mod exec;
@@ -21,7 +20,14 @@ use tasca_core::{Problem, Runtime, Task, TaskError};
 use world::{Output, Thing, World, lock, outcome_of, state_of};
 
 /// Features that this interpreter does not have.
-const MISSING: [&str; 6] = ["eager", "executor", "fatal", "multirun", "sigint", "staggered"];
+const MISSING: [&str; 6] = [
+    "eager",
+    "executor",
+    "fatal",
+    "multirun",
+    "sigint",
+    "staggered",
+];
 
 #[derive(Clone, Copy)]
 enum Flavor {
@@ -41,7 +47,11 @@ fn options() -> Result<Options, String> {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let value = args.next().ok_or_else(|| format!("{arg} needs a value"))?;
-        let number = || value.parse::<u64>().map_err(|error| format!("{arg} {value}: {error}"));
+        let number = || {
+            value
+                .parse::<u64>()
+                .map_err(|error| format!("{arg} {value}: {error}"))
+        };
         match &*arg {
             "--runtime" => runtime = value,
             "--seed" => seed = number()?,
@@ -57,7 +67,10 @@ fn options() -> Result<Options, String> {
         _ => return Err(format!("unknown runtime {runtime}")),
     };
     let tick_us = tick_us.unwrap_or(2_000);
-    Ok(Options { flavor, tick: Duration::from_micros(tick_us) })
+    Ok(Options {
+        flavor,
+        tick: Duration::from_micros(tick_us),
+    })
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -87,8 +100,13 @@ fn longest(scenario: &Value) -> u32 {
     match scenario {
         Value::Array(items) => of_each(&mut items.iter()),
         Value::Object(fields) => {
-            let waits = ["d", "after", "at", "timeout"].iter().filter_map(|field| fields.get(*field)?.as_u64());
-            let own = waits.max().and_then(|ticks| u32::try_from(ticks).ok()).unwrap_or(0);
+            let waits = ["d", "after", "at", "timeout"]
+                .iter()
+                .filter_map(|field| fields.get(*field)?.as_u64());
+            let own = waits
+                .max()
+                .and_then(|ticks| u32::try_from(ticks).ok())
+                .unwrap_or(0);
             of_each(&mut fields.values()).max(own)
         }
         _ => 0,
@@ -97,11 +115,15 @@ fn longest(scenario: &Value) -> u32 {
 
 fn missing(scenario: &Value) -> Option<String> {
     let features = scenario["features"].as_array().into_iter().flatten();
-    let missing = features.filter_map(Value::as_str).find(|feature| MISSING.contains(feature));
+    let missing = features
+        .filter_map(Value::as_str)
+        .find(|feature| MISSING.contains(feature));
     if let Some(feature) = missing {
         return Some(feature.to_owned());
     }
-    let has_objects = scenario["objects"].as_object().is_some_and(|objects| !objects.is_empty());
+    let has_objects = scenario["objects"]
+        .as_object()
+        .is_some_and(|objects| !objects.is_empty());
     (has_objects || scenario.to_string().contains(r#""op":"new""#)).then(|| "objects".to_owned())
 }
 
@@ -126,7 +148,8 @@ fn run(scenario: &Value, options: &Options) -> std::io::Result<Value> {
             let world = lock(&for_handler).clone();
             if let Some(world) = world {
                 let text = problem.text().unwrap_or("null");
-                let error = serde_json::from_str(text).unwrap_or_else(|_| json!({"err": "Panic", "msg": text}));
+                let error = serde_json::from_str(text)
+                    .unwrap_or_else(|_| json!({"err": "Panic", "msg": text}));
                 world.log(None, "loop_error", Value::Null, error);
             }
         })
@@ -163,7 +186,10 @@ fn run(scenario: &Value, options: &Options) -> std::io::Result<Value> {
 }
 
 fn outcomes<'a>(things: impl Iterator<Item = (&'a str, &'a Arc<Thing>)>) -> Value {
-    things.map(|(name, thing)| (name.to_owned(), outcome_of(thing))).collect::<Map<_, _>>().into()
+    things
+        .map(|(name, thing)| (name.to_owned(), outcome_of(thing)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// Waits for the scenario's end, or until nothing has happened for a while.
@@ -230,4 +256,3 @@ pub(crate) fn failure(error: &TaskError) -> Value {
         json!({"err": "Panic", "msg": error.panic_text()})
     }
 }
-

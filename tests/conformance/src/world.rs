@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tasca_combinators::{AsCompleted, AsCompletedWithin, TaskGroup, TimeoutScope};
-use tasca_core::{CallHandle, CallbackId, Context, ContextVar, Handle, Promise, SharedTask, TaskId, TaskRef};
+use tasca_core::{
+    CallHandle, CallbackId, Context, ContextVar, Handle, Promise, SharedTask, TaskId, TaskRef,
+};
 
 /// The output of every task: a value, or an error. Errors are JSON objects, as in the traces.
 pub(crate) type Output = Result<Value, Value>;
@@ -34,8 +36,8 @@ pub(crate) struct Thing {
 }
 
 pub(crate) enum Iterator {
-    Plain(AsCompleted<SharedTask<Output>>),
-    Within(AsCompletedWithin<SharedTask<Output>>),
+    Plain(AsCompleted<SharedTask<Output>, (), SharedTask<Output>>),
+    Within(AsCompletedWithin<SharedTask<Output>, (), SharedTask<Output>>),
 }
 
 pub(crate) struct Completed {
@@ -133,7 +135,11 @@ impl World {
         let mut names = lock(&self.names);
         let n_used = names.entry(name.to_owned()).or_insert(0);
         *n_used += 1;
-        if *n_used == 1 { name.to_owned() } else { format!("{name}#{n_used}") }
+        if *n_used == 1 {
+            name.to_owned()
+        } else {
+            format!("{name}#{n_used}")
+        }
     }
 
     pub(crate) fn thing(&self, handle: &str) -> Option<Arc<Thing>> {
@@ -145,7 +151,13 @@ impl World {
     }
 
     /// Binds something that is listed among the futures.
-    pub(crate) fn bind_future(&self, handle: &str, kind: Kind, task: SharedTask<Output>, promise: Option<Promise<Output>>) {
+    pub(crate) fn bind_future(
+        &self,
+        handle: &str,
+        kind: Kind,
+        task: SharedTask<Output>,
+        promise: Option<Promise<Output>>,
+    ) {
         let thing = Arc::new(Thing {
             kind,
             name: handle.to_owned(),
@@ -155,8 +167,15 @@ impl World {
         });
         {
             let mut futures = lock(&self.futures);
-            let n_before = futures.iter().filter(|(_, thing)| thing.name == handle).count();
-            let label = if n_before == 0 { handle.to_owned() } else { format!("{handle}#{}", n_before + 1) };
+            let n_before = futures
+                .iter()
+                .filter(|(_, thing)| thing.name == handle)
+                .count();
+            let label = if n_before == 0 {
+                handle.to_owned()
+            } else {
+                format!("{handle}#{}", n_before + 1)
+            };
             futures.push((label, Arc::clone(&thing)));
         }
         self.bind(handle, thing);

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::to_thread::to_thread;
+use crate::on_thread::to_thread;
 
 /// An open file.
 ///

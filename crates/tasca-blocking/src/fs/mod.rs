@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use file::{File, OpenOptions};
 
-use crate::to_thread::to_thread;
+use crate::on_thread::to_thread;
 
 /// Reads a whole file.
 ///

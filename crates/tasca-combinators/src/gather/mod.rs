@@ -95,22 +95,33 @@ pub fn gather<S: OperandSet>(operands: S) -> Gather<S, S::Children, S::Claims, S
 /// # });
 /// ```
 #[track_caller]
+#[expect(
+    clippy::type_complexity,
+    reason = "the parts of the operands, spelled out for the compiler"
+)]
 pub fn try_gather<S: TryOperandSet>(
     operands: S,
 ) -> Gather<S, S::Children, S::Claims, Result<S::Values, S::Error>> {
     Gather::new::<FailFast>(operands)
 }
 
+type Begin<C> = fn(&Group<Record<C>>, C, End<C>) -> Vec<Observation>;
+type StandFor<C> = fn(&Group<Record<C>>) -> (Promise<Decided<C>>, Task<Decided<C>>);
+type Decided<C> = (Decision, C);
+
+/// The end of a gather; `Err` if it is cancelled itself, with a message.
+type Ended<R> = Result<Result<R, TaskError>, Option<String>>;
+
 /// What a gather of these operands, in its mode, is made of.
 struct Ways<C, K, R> {
-    begin: fn(&Group<Record<C>>, C, End<C>) -> Vec<Observation>,
+    begin: Begin<C>,
     group: fn(&C, &Self) -> Group<Record<C>>,
-    stand_for: fn(&Group<Record<C>>) -> (Promise<(Decision, C)>, Task<(Decision, C)>),
+    stand_for: StandFor<C>,
     tasks: fn(&C) -> Vec<TaskRef>,
     is_failure: fn(&C, usize, &TaskRef) -> Option<bool>,
     /// Where only the waiter can tell of some children.
     claimed_failure: Option<fn(&K, usize) -> bool>,
-    end: fn(Decision, C, K) -> Result<Result<R, TaskError>, Option<String>>,
+    end: fn(Decision, C, K) -> Ended<R>,
 }
 
 impl<C, K, R> Clone for Ways<C, K, R> {
@@ -171,7 +182,11 @@ impl<S: OperandSet> Gather<S, S::Children, S::Claims, S::Outputs> {
     #[track_caller]
     fn new<M: Mode<S>>(operands: S) -> Gather<S, S::Children, S::Claims, M::Output> {
         let (children, claims) = operands.start();
-        Gather { state: State::Made(children, claims), ways: Ways::of::<S, M>(), set: PhantomData }
+        Gather {
+            state: State::Made(children, claims),
+            ways: Ways::of::<S, M>(),
+            set: PhantomData,
+        }
     }
 }
 
@@ -213,7 +228,11 @@ impl<S, C, K, R> Gather<S, C, K, R> {
     {
         let (children, claims) = self.take_operands();
         let ways = Ways::of::<S, ReturnExceptions>();
-        Gather { state: State::Made(children, claims), ways, set: PhantomData }
+        Gather {
+            state: State::Made(children, claims),
+            ways,
+            set: PhantomData,
+        }
     }
 
     /// Makes a task of the gather, which ends as the gather would: with the outputs, cancelled, or
@@ -328,9 +347,19 @@ impl<S, C, K, R> Gather<S, C, K, R> {
                     let group = (self.ways.group)(&children, &self.ways);
                     let (promise, decided) = (self.ways.stand_for)(&group);
                     let observations = (self.ways.begin)(&group, children, End::Waiter(promise));
-                    self.state = State::Waiting { group, decided, claims, observations };
+                    self.state = State::Waiting {
+                        group,
+                        decided,
+                        claims,
+                        observations,
+                    };
                 }
-                State::Waiting { group, decided, claims, .. } => {
+                State::Waiting {
+                    group,
+                    decided,
+                    claims,
+                    ..
+                } => {
                     if let Some(claimed_failure) = self.ways.claimed_failure {
                         Self::look(claimed_failure, group, claims, cx);
                     }
@@ -363,7 +392,7 @@ fn end<S: OperandSet, M: Mode<S>>(
     decision: Decision,
     children: S::Children,
     claims: S::Claims,
-) -> Result<Result<M::Output, TaskError>, Option<String>> {
+) -> Ended<M::Output> {
     match decision {
         Decision::AllDone => Ok(M::collect(children, claims)),
         Decision::Failed(index) => Ok(M::fail(children, claims, index)),
@@ -371,7 +400,9 @@ fn end<S: OperandSet, M: Mode<S>>(
             let last = children.count().checked_sub(1);
             let last = last.filter(|last| children.task(*last).is_cancelled());
             Err(last.and_then(|last| {
-                S::failure(children, claims, last).cancel_message().map(str::to_owned)
+                S::failure(children, claims, last)
+                    .cancel_message()
+                    .map(str::to_owned)
             }))
         }
     }
@@ -402,8 +433,15 @@ impl<S, C, K, R> Future for Gather<S, C, K, R> {
 impl<S, C, K, R> Drop for Gather<S, C, K, R> {
     fn drop(&mut self) {
         match mem::replace(&mut self.state, State::Ended) {
-            State::Made(children, _) => (self.ways.tasks)(&children).iter().for_each(record::cancel),
-            State::Waiting { group, decided, observations, .. } => {
+            State::Made(children, _) => {
+                (self.ways.tasks)(&children).iter().for_each(record::cancel);
+            }
+            State::Waiting {
+                group,
+                decided,
+                observations,
+                ..
+            } => {
                 // First of all nobody waits any more: what follows wakes nobody.
                 drop(decided);
                 drop(observations);
@@ -422,6 +460,8 @@ impl<S, C, K, R> fmt::Debug for Gather<S, C, K, R> {
             State::Raising(_) => "raising",
             State::Ended => "ended",
         };
-        f.debug_struct("Gather").field("state", &word).finish_non_exhaustive()
+        f.debug_struct("Gather")
+            .field("state", &word)
+            .finish_non_exhaustive()
     }
 }

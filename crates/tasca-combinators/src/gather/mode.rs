@@ -71,7 +71,11 @@ impl<S: TryOperandSet> Mode<S> for FailFast {
     type Output = Result<S::Values, S::Error>;
 
     fn is_failure(children: &S::Children, index: usize, child: &TaskRef) -> Option<bool> {
-        if has_failed(child) { Some(true) } else { S::is_err(children, index) }
+        if has_failed(child) {
+            Some(true)
+        } else {
+            S::is_err(children, index)
+        }
     }
 
     const CLAIMED_FAILURE: Option<fn(&S::Claims, usize) -> bool> = Some(S::claim_is_err);

@@ -58,7 +58,12 @@ impl<C> Record<C> {
         tasks: fn(&C) -> Vec<TaskRef>,
         is_failure: fn(&C, usize, &TaskRef) -> Option<bool>,
     ) -> Self {
-        let state = State { children: None, end: None, early: Vec::new(), looker: None };
+        let state = State {
+            children: None,
+            end: None,
+            early: Vec::new(),
+            looker: None,
+        };
         Self {
             is_failure,
             tasks,
@@ -73,7 +78,10 @@ impl<C> Record<C> {
         let mut state = lock(&self.state);
         // Liveness: a child that ends after this wakes the waiter, one that ended before is seen by the caller.
         let before = state.looker.replace(looker);
-        let n_children = state.children.as_ref().map_or(0, |children| (self.tasks)(children).len());
+        let n_children = state
+            .children
+            .as_ref()
+            .map_or(0, |children| (self.tasks)(children).len());
         drop(state);
         drop(before);
         n_children
@@ -123,7 +131,9 @@ impl<C> Record<C> {
             let mut state = lock(&self.state);
             (state.children.take(), state.end.take())
         };
-        let (Some(children), Some(end)) = (children, end) else { return };
+        let (Some(children), Some(end)) = (children, end) else {
+            return;
+        };
         match end {
             // The waiter may be gone: then nobody wants them.
             End::Waiter(promise) => drop(promise.set((decision, children))),
@@ -159,7 +169,9 @@ impl<C: Children> CancelForward for Record<C> {
     fn cancel(&self, message: Option<&CancelMessage>) -> bool {
         let tasks: Vec<TaskRef> = {
             let state = lock(&self.state);
-            let Some(children) = &state.children else { return false };
+            let Some(children) = &state.children else {
+                return false;
+            };
             (self.tasks)(children)
         };
         let before = self.cancelled.swap(true, Ordering::AcqRel);
@@ -179,11 +191,17 @@ impl<C: Children> CancelForward for Record<C> {
 
 /// All children of a gather.
 pub(super) fn tasks_of<C: Children>(children: &C) -> Vec<TaskRef> {
-    (0..children.count()).map(|index| children.task(index).clone()).collect()
+    (0..children.count())
+        .map(|index| children.task(index).clone())
+        .collect()
 }
 
 /// Registers with the children; gives what keeps the registrations.
-pub(super) fn begin<C: Children>(group: &Group<Record<C>>, mut children: C, end: End<C>) -> Vec<Observation> {
+pub(super) fn begin<C: Children>(
+    group: &Group<Record<C>>,
+    mut children: C,
+    end: End<C>,
+) -> Vec<Observation> {
     let record = group.observer();
     lock(&record.state).end = Some(end);
     let n_children = children.count();
@@ -205,7 +223,9 @@ pub(super) fn begin<C: Children>(group: &Group<Record<C>>, mut children: C, end:
         }
     }
     // Ordering: AcqRel, as in `count_down`. Only what is not distinct is subtracted, so this is never the last.
-    record.n_left.fetch_sub(n_children - n_distinct, Ordering::AcqRel);
+    record
+        .n_left
+        .fetch_sub(n_children - n_distinct, Ordering::AcqRel);
     let early = {
         let mut state = lock(&record.state);
         state.children = Some(children);

@@ -28,12 +28,18 @@ impl<F: Future, E> Unpin for Body<F, E> {}
 
 impl<F: Future, E> Body<F, E> {
     pub(super) fn new(future: F, word: Word<E>, failed: Failed<F::Output, E>) -> Self {
-        Self { future: Box::pin(future), word, failed }
+        Self {
+            future: Box::pin(future),
+            word,
+            failed,
+        }
     }
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> Option<String> {
-    let text = payload.downcast_ref::<&'static str>().map(ToString::to_string);
+    let text = payload
+        .downcast_ref::<&'static str>()
+        .map(ToString::to_string);
     text.or_else(|| payload.downcast_ref::<String>().cloned())
 }
 

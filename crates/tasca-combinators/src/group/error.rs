@@ -141,7 +141,11 @@ impl<E: fmt::Display> fmt::Display for ExceptionGroup<E> {
         if self.is_empty() {
             return f.write_str("the task group was cancelled");
         }
-        let plural = if self.len() == 1 { "failure" } else { "failures" };
+        let plural = if self.len() == 1 {
+            "failure"
+        } else {
+            "failures"
+        };
         write!(f, "{} {plural} in a task group", self.len())?;
         for (index, failure) in self.failures.iter().enumerate() {
             f.write_str(if index == 0 { ": " } else { "; " })?;

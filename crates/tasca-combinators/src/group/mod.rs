@@ -19,8 +19,8 @@ use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 use tasca_core::{
-    Cancelled, Context, Group, Handle, Observation, Observer, Promise, Task, TaskRef, catch_cancelled, current_task,
-    promise,
+    Cancelled, Context, Group, Handle, Observation, Observer, Promise, Task, TaskRef,
+    catch_cancelled, current_task, promise,
 };
 
 use crate::sync::{lock, tell};
@@ -107,7 +107,11 @@ impl<E> State<E> {
     /// Begins to abort; gives whom to cancel.
     fn abort(&mut self) -> Vec<TaskRef> {
         self.aborting = true;
-        self.children.values().flatten().map(|running| running.task.clone()).collect()
+        self.children
+            .values()
+            .flatten()
+            .map(|running| running.task.clone())
+            .collect()
     }
 }
 
@@ -175,7 +179,10 @@ impl<E: Send + 'static> TaskGroup<E> {
     {
         let group = Self::new();
         let shared = Arc::clone(&group.shared);
-        let mut end = End { shared: &shared, is_over: false };
+        let mut end = End {
+            shared: &shared,
+            is_over: false,
+        };
         let ended = catch_cancelled(AssertUnwindSafe(body(group)).catch_unwind()).await;
         let (ended, cancelled) = match ended {
             Ok(ended) => (Some(ended), None),
@@ -201,7 +208,8 @@ impl<E: Send + 'static> TaskGroup<E> {
 
     #[track_caller]
     fn new() -> Self {
-        let parent = current_task().expect("a task group needs a task to be cancelled: await it inside one");
+        let parent =
+            current_task().expect("a task group needs a task to be cancelled: await it inside one");
         let state = State {
             next_index: 0,
             children: BTreeMap::new(),
@@ -214,7 +222,11 @@ impl<E: Send + 'static> TaskGroup<E> {
             at_end: None,
         };
         Self {
-            shared: Arc::new(Shared { parent, handle: Handle::current(), state: Mutex::new(state) }),
+            shared: Arc::new(Shared {
+                parent,
+                handle: Handle::current(),
+                state: Mutex::new(state),
+            }),
         }
     }
 
@@ -271,7 +283,11 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// ```
     #[track_caller]
     pub fn builder(&self) -> GroupTask<'_, E> {
-        GroupTask { group: self, name: None, context: None }
+        GroupTask {
+            group: self,
+            name: None,
+            context: None,
+        }
     }
 
     /// Cancels the body and all tasks of the group, and closes it. The scope gives an empty [`ExceptionGroup`] if nothing fails of it,
@@ -313,7 +329,11 @@ impl<E: Send + 'static> Shared<E> {
         let at_end = {
             let mut state = lock(&self.state);
             state.n_aborting -= 1;
-            if state.is_over() { state.at_end.take() } else { None }
+            if state.is_over() {
+                state.at_end.take()
+            } else {
+                None
+            }
         };
         if let Some(at_end) = at_end {
             // A parent that was cancelled looks again by itself.
@@ -341,7 +361,11 @@ impl<E: Send + 'static> Shared<E> {
                     }
                 }
             }
-            let at_end = if state.is_over() { state.at_end.take() } else { None };
+            let at_end = if state.is_over() {
+                state.at_end.take()
+            } else {
+                None
+            };
             (gone, at_end, abort)
         };
         drop(gone);
@@ -415,7 +439,10 @@ impl<E: Send + 'static> Shared<E> {
         mut failures: Vec<Failure<E>>,
         body: Option<E>,
     ) -> Result<R, ExceptionGroup<E>> {
-        failures.extend(body.map(|error| Failure { task: None, what: What::Error(error) }));
+        failures.extend(body.map(|error| Failure {
+            task: None,
+            what: What::Error(error),
+        }));
         if !failures.is_empty() && self.parent.cancelling() > 0 {
             self.parent.uncancel();
             self.parent.cancel();
@@ -492,7 +519,8 @@ impl<E: Send + 'static> GroupTask<'_, E> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.checked_spawn(future).unwrap_or_else(|closed| refused(&closed))
+        self.checked_spawn(future)
+            .unwrap_or_else(|closed| refused(&closed))
     }
 
     /// Spawns the task; see [`TaskGroup::try_spawn`].
@@ -503,7 +531,8 @@ impl<E: Send + 'static> GroupTask<'_, E> {
         T: Send + 'static,
         E: Clone,
     {
-        self.checked_try_spawn(future).unwrap_or_else(|closed| refused(&closed))
+        self.checked_try_spawn(future)
+            .unwrap_or_else(|closed| refused(&closed))
     }
 
     /// As [`spawn`](Self::spawn), unless the group is closed.
@@ -532,7 +561,11 @@ impl<E: Send + 'static> GroupTask<'_, E> {
         T: Send + 'static,
         E: Clone,
     {
-        self.start(future, |output| output.as_ref().err().cloned(), |builder, body| builder.try_spawn(body))
+        self.start(
+            future,
+            |output| output.as_ref().err().cloned(),
+            |builder, body| builder.try_spawn(body),
+        )
     }
 
     #[track_caller]
@@ -566,13 +599,23 @@ impl<E: Send + 'static> GroupTask<'_, E> {
         }
         let word: Word<E> = Arc::default();
         let task = spawn(builder, Body::new(future, Arc::clone(&word), failed));
-        let link = Group::new(1, Link { shared: Arc::clone(shared), index, word });
+        let link = Group::new(
+            1,
+            Link {
+                shared: Arc::clone(shared),
+                index,
+                word,
+            },
+        );
         let observation = link.observe_ref(0, &task);
         let is_done = observation.is_none();
         let is_late = {
             let mut state = lock(&shared.state);
             if let Some(place) = state.children.get_mut(&index) {
-                *place = Some(Running { task: task.task_ref(), _observation: observation });
+                *place = Some(Running {
+                    task: task.task_ref(),
+                    _observation: observation,
+                });
             }
             state.aborting
         };
@@ -596,7 +639,9 @@ fn refused<T: Send + 'static>(closed: &impl fmt::Display) -> Task<T> {
 
 impl<E> Clone for TaskGroup<E> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -613,6 +658,8 @@ impl<E> fmt::Debug for TaskGroup<E> {
 
 impl<E> fmt::Debug for GroupTask<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupTask").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("GroupTask")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

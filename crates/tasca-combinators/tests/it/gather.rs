@@ -1,7 +1,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tasca_combinators::{gather, shield, try_gather};
-use tasca_core::{Runtime, Task, catch_cancelled, current_task, promise, spawn, try_spawn, yield_now};
+use tasca_core::{
+    Runtime, Task, catch_cancelled, current_task, promise, spawn, try_spawn, yield_now,
+};
 
 use crate::{everywhere, in_order, settle, slow_to_stop, stubborn, stuck, until_cancelled};
 
@@ -15,9 +17,15 @@ fn outputs_come_in_the_order_of_the_arguments() {
             slow.set(1).unwrap();
             2
         });
-        assert_eq!(gather((first, second, async { "three" })).await, (1, 2, "three"));
+        assert_eq!(
+            gather((first, second, async { "three" })).await,
+            (1, 2, "three")
+        );
         assert_eq!(gather([1, 2, 3].map(|n| async move { n })).await, [1, 2, 3]);
-        assert_eq!(gather((0..100).map(|n| async move { n })).await, Vec::from_iter(0..100));
+        assert_eq!(
+            gather((0..100).map(|n| async move { n })).await,
+            Vec::from_iter(0..100)
+        );
     });
 }
 
@@ -86,9 +94,12 @@ fn the_first_error_of_tasks_by_reference_is_given_at_once() {
 fn failures_after_the_end_are_ignored() {
     everywhere(|| async {
         let (fail, is_failed) = promise();
-        let late = try_spawn(async move { is_failed.await });
+        let late = try_spawn(is_failed);
         let shadow = late.task_ref();
-        assert_eq!(try_gather([late, try_spawn(async { Err(1) })]).await, Err::<[(); 2], _>(1));
+        assert_eq!(
+            try_gather([late, try_spawn(async { Err(1) })]).await,
+            Err::<[(); 2], _>(1)
+        );
         fail.set(Err(2)).unwrap();
         shadow.finished().await;
     });
@@ -100,8 +111,14 @@ fn return_exceptions_waits_for_all_and_gives_failures_as_values() {
     everywhere(|| async {
         let cancelled = stuck().await;
         cancelled.cancel();
-        let panics = spawn(async { if true { panic!("oh") } });
-        let (a, b, c) = gather((cancelled, panics, async { 3 })).return_exceptions().await;
+        let panics = spawn(async {
+            if true {
+                panic!("oh")
+            }
+        });
+        let (a, b, c) = gather((cancelled, panics, async { 3 }))
+            .return_exceptions()
+            .await;
         assert!(a.unwrap_err().is_cancelled());
         assert_eq!(b.unwrap_err().panic_text(), Some("oh"));
         assert_eq!(c.unwrap(), 3);
@@ -158,7 +175,9 @@ fn if_all_children_swallow_the_request_it_is_cancelled_all_the_same() {
 fn with_return_exceptions_a_cancel_waits_for_all_children() {
     everywhere(|| async {
         let (let_go, slow) = slow_to_stop().await;
-        let both = gather((stuck().await, slow)).return_exceptions().into_task();
+        let both = gather((stuck().await, slow))
+            .return_exceptions()
+            .into_task();
         both.cancel();
         settle().await;
         assert!(!both.is_finished());
@@ -240,7 +259,10 @@ fn futures_are_spawned_at_the_call_as_tasks_of_their_own() {
 #[test]
 fn of_several_failures_at_the_call_the_first_argument_decides() {
     everywhere(|| async {
-        let (a, b) = (try_spawn(async { Err::<(), _>(1) }), try_spawn(async { Err::<(), _>(2) }));
+        let (a, b) = (
+            try_spawn(async { Err::<(), _>(1) }),
+            try_spawn(async { Err::<(), _>(2) }),
+        );
         a.finished().await;
         b.finished().await;
         let (a, b) = (a.into_shared(), b.into_shared());
@@ -310,8 +332,18 @@ fn dropping_a_gather_cancels_its_children() {
 #[test]
 fn a_panic_of_a_child_goes_on_in_the_waiter() {
     everywhere(|| async {
-        let waiter = spawn(async { gather((async { if true { panic!("boom") } },)).await });
-        assert_eq!(waiter.outcome().await.unwrap_err().panic_text(), Some("boom"));
+        let waiter = spawn(async {
+            gather((async {
+                if true {
+                    panic!("boom")
+                }
+            },))
+            .await
+        });
+        assert_eq!(
+            waiter.outcome().await.unwrap_err().panic_text(),
+            Some("boom")
+        );
     });
 }
 
@@ -357,9 +389,18 @@ fn the_waiter_resumes_two_cycles_after_the_last_child() {
 #[test]
 fn outside_any_runtime_tasks_of_one_can_be_gathered() {
     let rt = Runtime::new().unwrap();
-    let (a, b) = (rt.handle().spawn(async { 1 }), rt.handle().spawn(async { 2 }));
+    let (a, b) = (
+        rt.handle().spawn(async { 1 }),
+        rt.handle().spawn(async { 2 }),
+    );
     assert_eq!(futures::executor::block_on(gather((a, b))), (1, 2));
-    let bad = rt.handle().spawn(async { if true { panic!("oh") } });
-    let caught = catch_unwind(AssertUnwindSafe(|| futures::executor::block_on(gather((bad,)))));
+    let bad = rt.handle().spawn(async {
+        if true {
+            panic!("oh")
+        }
+    });
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        futures::executor::block_on(gather((bad,)))
+    }));
     assert!(caught.is_err());
 }

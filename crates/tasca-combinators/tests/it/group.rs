@@ -52,7 +52,10 @@ fn with_no_unfinished_task_it_does_not_suspend() {
     everywhere(|| async {
         let scope = TaskGroup::<()>::scope(async |_| 5);
         let mut scope = Box::pin(scope);
-        assert!(matches!(futures::poll!(&mut scope), std::task::Poll::Ready(Ok(5))));
+        assert!(matches!(
+            futures::poll!(&mut scope),
+            std::task::Poll::Ready(Ok(5))
+        ));
     });
 }
 
@@ -111,7 +114,10 @@ fn an_error_of_the_body_cancels_the_tasks_and_comes_last() {
         });
         let failures = failed.await.unwrap_err();
         assert_eq!(failures.len(), 2);
-        let names: Vec<_> = failures.iter().map(|failure| failure.task_name().is_some()).collect();
+        let names: Vec<_> = failures
+            .iter()
+            .map(|failure| failure.task_name().is_some())
+            .collect();
         assert_eq!(names, [true, false]);
         assert_eq!(errors(failures), ["task", "body"]);
         let alone = TaskGroup::try_scope(async |_| Err::<(), _>("body"));
@@ -153,7 +159,10 @@ fn cancelled_from_outside_it_cancels_the_tasks_and_the_cancellation_goes_on() {
         has_begun.await;
         settle().await;
         task.cancel_with("out");
-        assert_eq!(task.outcome().await.unwrap_err().cancel_message(), Some("out"));
+        assert_eq!(
+            task.outcome().await.unwrap_err().cancel_message(),
+            Some("out")
+        );
         assert!(stopped.load(Ordering::SeqCst));
     });
 }
@@ -191,7 +200,14 @@ fn spawning_into_a_closed_group_is_refused_and_the_future_comes_back() {
         assert!(group.is_closed());
         let refused = group.builder().checked_spawn(async { 1 });
         assert_eq!(refused.unwrap_err().into_future().await, 1);
-        assert!(group.spawn(async {}).outcome().await.unwrap_err().is_cancelled());
+        assert!(
+            group
+                .spawn(async {})
+                .outcome()
+                .await
+                .unwrap_err()
+                .is_cancelled()
+        );
     });
 }
 
@@ -302,7 +318,7 @@ fn tasks_get_names_and_contexts() {
     static WHO: ContextVar<&str> = ContextVar::new("who");
     everywhere(|| async {
         let context = Context::new();
-        context.run(|| WHO.set("ada"));
+        let _token = context.run(|| WHO.set("ada"));
         let failed: Failed = TaskGroup::scope(async |group| {
             let _detached = group
                 .builder()
@@ -313,7 +329,10 @@ fn tasks_get_names_and_contexts() {
         .await;
         let failures = failed.unwrap_err();
         assert_eq!(failures.iter().next().unwrap().task_name(), Some("worker"));
-        assert_eq!(failures.to_string(), "1 failure in a task group: task 'worker': ada");
+        assert_eq!(
+            failures.to_string(),
+            "1 failure in a task group: task 'worker': ada"
+        );
     });
 }
 
@@ -326,7 +345,10 @@ fn a_panic_of_a_task_is_a_failure_and_one_of_the_body_goes_on() {
             pending::<()>().await;
         })
         .await;
-        assert_eq!(failed.unwrap_err().iter().next().unwrap().panic_text(), Some("boom"));
+        assert_eq!(
+            failed.unwrap_err().iter().next().unwrap().panic_text(),
+            Some("boom")
+        );
         let body = spawn(TaskGroup::<()>::scope(async |group| {
             let _detached = group.spawn(pending::<()>());
             if true {

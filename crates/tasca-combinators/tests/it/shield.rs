@@ -24,8 +24,18 @@ fn a_cancelled_operand_cancels_it() {
         let (a, b) = (stuck().await, stuck().await);
         a.cancel_with("why");
         b.cancel_with("why");
-        assert_eq!(catch_cancelled(shield(a)).await.unwrap_err().message(), None);
-        assert!(shield(b).into_task().outcome().await.unwrap_err().is_cancelled());
+        assert_eq!(
+            catch_cancelled(shield(a)).await.unwrap_err().message(),
+            None
+        );
+        assert!(
+            shield(b)
+                .into_task()
+                .outcome()
+                .await
+                .unwrap_err()
+                .is_cancelled()
+        );
     });
 }
 
@@ -68,7 +78,10 @@ fn cancelling_the_waiter_raises_there_at_once() {
         has_begun.await;
         settle().await;
         waiter.cancel_with("m");
-        assert_eq!(waiter.outcome().await.unwrap_err().cancel_message(), Some("m"));
+        assert_eq!(
+            waiter.outcome().await.unwrap_err().cancel_message(),
+            Some("m")
+        );
         assert!(!shadow.is_finished());
         assert_eq!(shadow.cancelling(), 0);
         shadow.cancel();
@@ -112,7 +125,10 @@ fn one_operand_may_have_several() {
     everywhere(|| async {
         let (set, is_set) = promise();
         let inner = is_set.into_shared();
-        let (a, b) = (shield(inner.clone()).into_task(), shield(inner.clone()).into_task());
+        let (a, b) = (
+            shield(inner.clone()).into_task(),
+            shield(inner.clone()).into_task(),
+        );
         a.cancel();
         set.set(4).unwrap();
         assert_eq!(b.await, 4);

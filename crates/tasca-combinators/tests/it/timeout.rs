@@ -32,7 +32,10 @@ fn the_scope_whose_deadline_passes_converts() {
         let inner = async { timeout(LONG, pending::<()>()).await };
         assert!(timeout(SHORT, inner).await.is_err());
         let outer = async { timeout(SHORT, pending::<()>()).await };
-        assert_eq!(timeout(LONG, outer).await, Ok(timeout(SHORT, pending::<()>()).await));
+        assert_eq!(
+            timeout(LONG, outer).await,
+            Ok(timeout(SHORT, pending::<()>()).await)
+        );
     });
 }
 
@@ -75,7 +78,10 @@ fn a_count_that_stood_before_does_not_hide_its_own_expiry() {
             current_task().unwrap().cancel();
             assert!(catch_cancelled(yield_now()).await.is_err());
             assert_eq!(cancelling(), 1);
-            assert_eq!(timeout(SHORT, pending::<()>()).await, timeout(SHORT, pending()).await);
+            assert_eq!(
+                timeout(SHORT, pending::<()>()).await,
+                timeout(SHORT, pending()).await
+            );
             cancelling()
         });
         assert_eq!(task.await, 1);
@@ -94,7 +100,10 @@ fn a_cancel_from_outside_passes_through() {
         has_begun.await;
         settle().await;
         task.cancel_with("out");
-        assert_eq!(task.outcome().await.unwrap_err().cancel_message(), Some("out"));
+        assert_eq!(
+            task.outcome().await.unwrap_err().cancel_message(),
+            Some("out")
+        );
     });
 }
 

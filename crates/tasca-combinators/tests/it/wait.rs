@@ -9,7 +9,10 @@ use crate::{LONG, SHORT, everywhere, in_order, settle, stuck};
 #[test]
 fn it_tells_who_is_done_whatever_they_did() {
     everywhere(|| async {
-        let (good, bad) = (spawn(async { 1 }), spawn(async { if true { panic!("oh") } else { 2 } }));
+        let (good, bad) = (
+            spawn(async { 1 }),
+            spawn(async { if true { panic!("oh") } else { 2 } }),
+        );
         let (done, pending) = wait([&good, &bad]).await;
         assert_eq!((done.len(), pending.len()), (2, 0));
         assert!(bad.outcome().await.unwrap_err().is_panic());

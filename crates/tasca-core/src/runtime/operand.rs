@@ -116,7 +116,11 @@ impl<T: Send + 'static> Child for Task<T> {
     }
 
     fn observe<O: Observer>(&mut self, index: usize, group: &Group<O>) -> Observed {
-        if group.observe(index, self) { Observed::Kept } else { Observed::Done }
+        if group.observe(index, self) {
+            Observed::Kept
+        } else {
+            Observed::Done
+        }
     }
 
     fn forget<O: Observer>(&mut self, group: &Group<O>) {
@@ -159,7 +163,9 @@ impl Child for TaskRef {
     }
 
     fn observe<O: Observer>(&mut self, index: usize, group: &Group<O>) -> Observed {
-        group.observe_ref(index, self).map_or(Observed::Done, Observed::Listed)
+        group
+            .observe_ref(index, self)
+            .map_or(Observed::Done, Observed::Listed)
     }
 
     fn forget<O: Observer>(&mut self, _: &Group<O>) {}
@@ -192,7 +198,9 @@ impl<T: Send + Sync + 'static> Child for SharedTask<T> {
     }
 
     fn observe<O: Observer>(&mut self, index: usize, group: &Group<O>) -> Observed {
-        group.observe_ref(index, self).map_or(Observed::Done, Observed::Listed)
+        group
+            .observe_ref(index, self)
+            .map_or(Observed::Done, Observed::Listed)
     }
 
     fn forget<O: Observer>(&mut self, _: &Group<O>) {}

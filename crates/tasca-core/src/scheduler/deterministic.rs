@@ -14,7 +14,7 @@ use std::task::Waker;
 use super::remote::Core;
 use super::worker::Worker;
 use crate::primitive::{AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
-use crate::task::{After, Runnable, waker};
+use crate::task::{After, Runnable, current, waker};
 
 /// The part of the runtime that only this flavour uses.
 #[derive(Debug)]
@@ -95,6 +95,7 @@ impl Deterministic {
 /// Runs cycles until `is_over`, which is asked after every entry, as the main task's end is noticed.
 pub(crate) fn run_until(worker: &Worker, is_over: impl Fn() -> bool) {
     let shared = worker.shared();
+    let _unlimited = current::lift_budget();
     let mut entries: Vec<Runnable> = Vec::new();
     let mut wakers: Vec<Waker> = Vec::new();
     while !is_over() {

@@ -30,6 +30,8 @@ pub(crate) struct Current {
     /// The task woke itself: it is to be queued again after this poll.
     self_woken: Cell<bool>,
     budget: Cell<u8>,
+    /// Whether polls of this thread may go on for as long as they like; see [`lift_budget`].
+    unlimited: Cell<bool>,
     /// The context that context variables are read from; null for an empty one.
     context: Cell<*const ContextCell>,
     /// The runtime that this thread is in, as tasks see it.
@@ -45,6 +47,7 @@ thread_local_const! {
         requested: Cell::new(false),
         self_woken: Cell::new(false),
         budget: Cell::new(BUDGET_PER_POLL),
+        unlimited: Cell::new(false),
         context: Cell::new(ptr::null()),
         scheduler: Cell::new(None),
     }
@@ -161,7 +164,9 @@ impl Current {
 
     #[inline(always)]
     pub(crate) fn charge(&self) {
-        self.budget.set(self.budget.get().saturating_sub(1));
+        if !self.unlimited.get() {
+            self.budget.set(self.budget.get().saturating_sub(1));
+        }
     }
 
     pub(crate) fn context(&self) -> *const ContextCell {
@@ -170,6 +175,22 @@ impl Current {
 
     pub(crate) fn set_context(&self, context: *const ContextCell) {
         self.context.set(context);
+    }
+}
+
+/// Lets polls of this thread go on for as long as they like, until the guard is dropped. For a loop in which what need not
+/// wait must not suspend (asyncio rule H8), and there are no neighbours to starve.
+pub(crate) fn lift_budget() -> BudgetGuard {
+    BudgetGuard(with(|current| current.unlimited.replace(true)))
+}
+
+/// Puts back the limit that was there before.
+#[derive(Debug)]
+pub(crate) struct BudgetGuard(bool);
+
+impl Drop for BudgetGuard {
+    fn drop(&mut self) {
+        with(|current| current.unlimited.set(self.0));
     }
 }
 

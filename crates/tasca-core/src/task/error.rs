@@ -89,9 +89,12 @@ impl Drop for PanicPayload {
 
 /// Drops a value of a user's type; a panic of its drop ends here.
 pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
+    let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(value))) else {
+        return;
+    };
+    if let Err(third) = catch_unwind(AssertUnwindSafe(move || drop(second))) {
         #[expect(clippy::mem_forget, reason = "its drop could panic without end")]
-        std::mem::forget(second);
+        std::mem::forget(third);
     }
 }
 

@@ -170,7 +170,7 @@ impl<O: Observer> Group<O> {
         let before = link.child.swap(task.as_raw().cast_mut(), Ordering::Relaxed);
         assert!(before.is_null(), "link {index} of the group is in use");
         // The waker has a count of its own.
-        std::mem::forget(Arc::clone(&self.0));
+        let _counted = Arc::into_raw(Arc::clone(&self.0));
         // SAFETY: the functions keep the contract of `RawWaker`; the data is a link with a count.
         unsafe {
             Waker::from_raw(RawWaker::new(

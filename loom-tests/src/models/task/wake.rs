@@ -182,14 +182,16 @@ fn a_walker_sees_a_new_cell_whole() {
     two_threads(|| {
         drop(promise::<()>());
         let maker = thread::spawn(promise::<()>);
-        slab::for_each_cell(|state| {
-            // SAFETY: the slab gives the starts of cells.
-            let met = unsafe { TaskRef::try_from_cell(state.cast(), Live::Any) };
-            if let Some(task) = met {
-                // Nobody else looks at it in this model; loom does.
-                task.ptr().header().waits_for.with(|_| ());
-            }
-        });
+        for _ in 0..2 {
+            slab::for_each_cell(|state| {
+                // SAFETY: the slab gives the starts of cells.
+                let met = unsafe { TaskRef::try_from_cell(state.cast(), Live::Any) };
+                if let Some(task) = met {
+                    // Nobody else looks at it in this model; loom does.
+                    task.ptr().header().waits_for.with(|_| ());
+                }
+            });
+        }
         drop(maker.join().expect("no panic"));
     });
 }
