@@ -21,9 +21,10 @@ const CRATES: [(&str, usize); 8] = [
 ];
 
 /// Packages beside `crates/`, with the workspace crates that each may depend on.
-const OUTSIDE: [(&str, &[&str]); 4] = [
+const OUTSIDE: [(&str, &[&str]); 5] = [
     ("tasca-tests", &["tasca"]),
     ("tasca-benches", &["tasca"]),
+    ("tasca-conformance", &["tasca"]),
     ("tasca-loom-tests", &[]),
     ("xtask", &[]),
 ];

@@ -58,20 +58,18 @@ mod tests;
 
 pub use runtime::{
     Builder, CallHandle, Child, EnterGuard, Handle, Observed, Operand, RunError, Runtime,
-    TaskBuilder, TryChild, TryOperand, all_tasks, block_in_place,
-    current_task, run, spawn, spawn_local, spawn_pinned, try_spawn,
+    TaskBuilder, TryChild, TryOperand, all_tasks, block_in_place, current_task, run, spawn,
+    spawn_local, spawn_pinned, try_spawn,
 };
+pub use scheduler::extension::Extension;
 pub use scope::{Cancelled, CatchCancelled, Reraise, catch_cancelled, finally};
 pub use task::context::{Context, ContextVar, Token};
 pub use task::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
 pub use task::handle::{CallbackId, Task, TaskId, TaskRef};
-pub use scheduler::extension::Extension;
 pub use task::job::{Job, JobBuilder, current_job, current_job_cancelled};
 pub use task::join::{Finished, JoinRef, Outcome};
 pub use task::leaf::{YieldNow, yield_now};
-pub use task::observe::{
-    CancelForward, Group, Observation, Observer, SharedTask, awaited_task,
-};
+pub use task::observe::{CancelForward, Group, Observation, Observer, SharedTask, awaited_task};
+pub use task::promise::{Promise, promise};
 #[doc(inline)]
 pub use task::toolkit as leaf;
-pub use task::promise::{Promise, promise};

@@ -1,3 +1,5 @@
+//! The rules of `as_completed` (A), each by its name.
+
 use futures::StreamExt;
 use tasca_combinators::as_completed;
 use tasca_core::{Task, catch_cancelled, promise, spawn};

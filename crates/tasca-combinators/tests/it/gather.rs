@@ -1,3 +1,5 @@
+//! The rules of `gather` and `try_gather` (G), each by its name.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tasca_combinators::{gather, shield, try_gather};

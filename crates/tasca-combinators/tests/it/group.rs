@@ -1,3 +1,5 @@
+//! The rules of `TaskGroup` (TG), each by its name.
+
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,3 +1,5 @@
+//! The rules of `shield` (S), each by its name.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,3 +1,5 @@
+//! The rules of time-out scopes (T), each by its name.
+
 use std::future::pending;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The rules of `wait` (W), each by its name.
+
 use std::time::Duration;
 
 use tasca_combinators::wait;

@@ -1,3 +1,5 @@
+//! The rules of `wait_for` (F), each by its name.
+
 use std::future::pending;
 use std::time::Duration;
 

@@ -14,11 +14,11 @@ pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use parking_lot::{Condvar, Mutex};
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::Arc;
+/// For numbers in statics and constants, which publish nothing: a model checker's atomics cannot stand there.
+pub(crate) use std::sync::atomic::AtomicU64 as StaticU64;
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
-/// For numbers in statics and constants, which publish nothing: a model checker's atomics cannot stand there.
-pub(crate) use std::sync::atomic::AtomicU64 as StaticU64;
 pub(crate) use std::thread::{Thread, current as current_thread, park as park_thread, yield_now};
 pub(crate) use thread::sharpen_timers;
 

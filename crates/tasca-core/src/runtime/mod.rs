@@ -13,9 +13,9 @@ pub(crate) mod block_in_place;
 pub(crate) mod block_on;
 pub(crate) mod builder;
 pub(crate) mod handle;
+pub(crate) mod operand;
 pub(crate) mod run;
 pub(crate) mod signal;
-pub(crate) mod operand;
 pub(crate) mod spawn;
 
 use std::io;
@@ -28,9 +28,11 @@ use crate::scheduler::shutdown;
 pub use block_in_place::block_in_place;
 pub use builder::Builder;
 pub use handle::{CallHandle, EnterGuard, Handle};
-pub use run::{RunError, run};
 pub use operand::{Child, Observed, Operand, TryChild, TryOperand};
-pub use spawn::{TaskBuilder, all_tasks, current_task, spawn, spawn_local, spawn_pinned, try_spawn};
+pub use run::{RunError, run};
+pub use spawn::{
+    TaskBuilder, all_tasks, current_task, spawn, spawn_local, spawn_pinned, try_spawn,
+};
 
 /// A runtime: workers, timers and an I/O driver, and the tasks that run on them.
 ///

@@ -154,7 +154,7 @@ impl Runtime {
         F::Output: 'static,
     {
         assert!(
-            self.shared.flavor != crate::scheduler::shared::Flavor::MultiThread,
+            self.shared.flavor != Flavor::MultiThread,
             "run_local needs a runtime that runs on this thread: build it with current_thread()"
         );
         let mut options = SpawnOptions::at(Location::caller());
@@ -234,7 +234,10 @@ async fn close(shared: &crate::scheduler::shared::Shared, timeout: Duration) {
         .filter(|task| !task.ptr().state().load().is_root())
         .collect();
     // Jobs are waited for, not cancelled (rule B6); the tasks may have started more of them.
-    for task in left.iter().filter(|task| !task.ptr().state().load().is_job()) {
+    for task in left
+        .iter()
+        .filter(|task| !task.ptr().state().load().is_job())
+    {
         task.cancel();
     }
     let all_ended = async {

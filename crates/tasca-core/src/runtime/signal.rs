@@ -30,8 +30,11 @@ mod unix {
         began: bool,
     }
 
-    static UNHEARD: Mutex<Unheard> =
-        Mutex::new(Unheard { n_listeners: 0, by_default: None, began: false });
+    static UNHEARD: Mutex<Unheard> = Mutex::new(Unheard {
+        n_listeners: 0,
+        by_default: None,
+        began: false,
+    });
 
     impl Unheard {
         fn listener_comes(&mut self) -> io::Result<()> {

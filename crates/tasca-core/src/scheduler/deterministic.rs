@@ -103,7 +103,9 @@ pub(crate) fn run_until(worker: &Worker, is_over: impl Fn() -> bool) {
         if worker.with_core(|core| core.queue.len()) == 0 {
             match next_deadline(worker) {
                 // Outside work counts as ready: what it takes in real time, it takes in no virtual time.
-                Some(deadline) if deadline > shared.clock.now_ns() && shared.deterministic.has_jobs() => {
+                Some(deadline)
+                    if deadline > shared.clock.now_ns() && shared.deterministic.has_jobs() =>
+                {
                     wait_for_others(worker);
                     continue;
                 }

@@ -35,7 +35,11 @@ impl Parker {
     /// Waits until the task is runnable.
     pub(crate) fn wait(&self) {
         // Ordering: Acquire; see `unpark`.
-        while !self.ready.swap(false, Ordering::Acquire) {
+        while self
+            .ready
+            .compare_exchange(true, false, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
             // Liveness: `unpark` of the thread is remembered if it comes before `park`.
             park_thread();
         }

@@ -270,7 +270,11 @@ pub(crate) fn shut_down(shared: &Arc<Shared>, timeout: Duration) -> Left {
         left.n_tasks = wait_for_tasks(shared, deadline);
     }
     // What crates above have added may still have work that was asked for, and may use the workers to end it.
-    let wait_until = if inside { Some(Instant::now()) } else { deadline };
+    let wait_until = if inside {
+        Some(Instant::now())
+    } else {
+        deadline
+    };
     for problem in shared.extensions.shut_down(wait_until) {
         if !inside {
             crate::task::Schedule::report(&**shared, problem);

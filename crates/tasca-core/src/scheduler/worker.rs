@@ -25,6 +25,8 @@ const MAINTENANCE_NS: u64 = 50_000;
 const POLLS_PER_LOOK_MAX: u32 = 1024;
 /// Timers that are fired at once; the rest wait for the next look.
 const FIRED_AT_ONCE_MAX: usize = 256;
+/// Tasks from outside that a busy worker takes at one look; the rest wait for the next.
+const TAKEN_AT_ONCE_MAX: usize = 64;
 /// The most tasks that are shared at once.
 const SHARED_AT_ONCE_MAX: usize = 32;
 /// Work is shared when what is queued takes this long: twice what waking a sleeping thread costs.
@@ -234,7 +236,8 @@ impl Worker {
     pub(crate) fn hand_over(&self) -> HandedOver<'_> {
         let mut taken = Vec::new();
         self.with_core(|core| {
-            core.queue.take_all(|task: &Runnable| task.home().is_some(), &mut taken);
+            core.queue
+                .take_all(|task: &Runnable| task.home().is_some(), &mut taken);
         });
         let n_taken = taken.len();
         for runnable in taken {
@@ -246,7 +249,10 @@ impl Worker {
         let was_blocking = self.remote.is_blocking();
         self.remote.set_blocking(true);
         self.shared.watchdog.hurry(&self.shared);
-        HandedOver { worker: self, was_blocking }
+        HandedOver {
+            worker: self,
+            was_blocking,
+        }
     }
 
     #[inline(always)]
@@ -326,7 +332,11 @@ impl Worker {
         if let Some(poll_ns) = elapsed.checked_div(n_polls) {
             // A worker that was preempted among many short polls measures nonsense: the estimate doubles at most. A few
             // long ones are believed at once.
-            let most = if n_polls > 4 { self.poll_ns.get() * 2 } else { u64::MAX };
+            let most = if n_polls > 4 {
+                self.poll_ns.get() * 2
+            } else {
+                u64::MAX
+            };
             self.poll_ns.set(poll_ns.clamp(1, most));
         }
         let polls = (MAINTENANCE_NS / self.poll_ns.get()).clamp(1, u64::from(POLLS_PER_LOOK_MAX));
@@ -340,7 +350,12 @@ impl Worker {
         self.fire_timers(now);
         self.turn_driver(Some(Duration::ZERO));
         self.take_inbox();
-        if let Some(runnable) = self.take_injected() {
+        // What was shared and not stolen, or came from the injector before, is next: a queue of this worker's own that
+        // never runs dry must not keep it waiting.
+        for _ in 0..TAKEN_AT_ONCE_MAX {
+            let Some(runnable) = self.queue.pop().or_else(|| self.take_injected()) else {
+                break;
+            };
             self.with_core(|core| core.queue.push_back(runnable));
         }
     }
@@ -431,7 +446,11 @@ impl Worker {
         if let Some(runnable) = self.pop_own() {
             return Some(runnable);
         }
-        if self.fire_timers(self.shared.clock.now_ns()) { self.pop_own() } else { None }
+        if self.fire_timers(self.shared.clock.now_ns()) {
+            self.pop_own()
+        } else {
+            None
+        }
     }
 
     /// Disarms every timer that is left; for a worker that ends with its runtime.
@@ -525,7 +544,8 @@ impl Worker {
         let was_searching = self.searching.replace(false);
         idle.announce_park(self.index(), was_searching);
         if self.sees_work() {
-            self.searching.set(idle.turn_back(self.index(), was_searching));
+            self.searching
+                .set(idle.turn_back(self.index(), was_searching));
             return;
         }
         let deadline = self.with_core(|core| core.timers.next_deadline());

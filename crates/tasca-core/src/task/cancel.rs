@@ -229,9 +229,7 @@ fn cancel_for(holder: Option<TaskPtr>, task: TaskPtr, message: Option<&CancelMes
         // Liveness: in a ring of tasks that wait for one another the request would go round for ever; the last one
         // before the ring closes resumes with it.
         if next.ptr().state().load().is_owned()
-            && (next.ptr() == task
-                || Some(next.ptr()) == holder
-                || chain.contains(&next))
+            && (next.ptr() == task || Some(next.ptr()) == holder || chain.contains(&next))
         {
             break false;
         }

@@ -441,10 +441,16 @@ fn notify_listed(task: TaskPtr, before: Snapshot) {
     // SAFETY: the thread that completes a task keeps its scheduler alive.
     let scheduler = unsafe { task.header().scheduler.as_ref() };
     let separate = scheduler.separates_callbacks() && !scheduler.permutes_steps();
-    let has_calls = waiters.iter().any(|waiter| matches!(waiter.what, WaiterKind::Call(_)));
+    let has_calls = waiters
+        .iter()
+        .any(|waiter| matches!(waiter.what, WaiterKind::Call(_)));
     if has_calls && !separate {
         let reporter = scheduler.reporter();
-        let told = Told { task: TaskRef::from_ptr(task), waiters, reporter };
+        let told = Told {
+            task: TaskRef::from_ptr(task),
+            waiters,
+            reporter,
+        };
         scheduler.call_soon(Box::new(move || told.run()));
         return;
     }

@@ -23,7 +23,11 @@ fn on_each_runtime<F: Future<Output = ()> + Send + 'static>(test: impl Fn() -> F
     let current_thread = Runtime::builder().current_thread().build().unwrap();
     run(&current_thread, test());
     drop(current_thread);
-    let multi_thread = Runtime::builder().multi_thread().worker_threads(2).build().unwrap();
+    let multi_thread = Runtime::builder()
+        .multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
     run(&multi_thread, test());
 }
 

@@ -1,0 +1,179 @@
+//! Spawning into a group.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tasca_core::{Context, Group, Observer, Task, TaskRef, promise};
+
+use super::body::{Body, Failed, Word};
+use super::error::GroupClosed;
+use super::{Running, Shared, TaskGroup};
+use crate::sync::lock;
+
+/// What is told of one task of a group.
+struct Link<E> {
+    shared: Arc<Shared<E>>,
+    index: usize,
+    word: Word<E>,
+}
+
+impl<E: Send + 'static> Observer for Link<E> {
+    fn child_done(&self, _: usize, child: &TaskRef) {
+        let what = lock(&self.word).take();
+        self.shared.child_done(self.index, child, what);
+    }
+}
+
+/// A task to be spawned into a group; made with [`TaskGroup::builder`].
+#[must_use = "a builder does nothing until `spawn`"]
+pub struct GroupTask<'a, E> {
+    pub(super) group: &'a TaskGroup<E>,
+    pub(super) name: Option<String>,
+    pub(super) context: Option<Context>,
+}
+
+impl<E: Send + 'static> GroupTask<'_, E> {
+    /// Sets the task's name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the context that the task runs in: that very one, shared, not a copy.
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = Some(context);
+        self
+    }
+
+    /// Spawns the task; see [`TaskGroup::spawn`].
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.checked_spawn(future)
+            .unwrap_or_else(|closed| refused(&closed))
+    }
+
+    /// Spawns the task; see [`TaskGroup::try_spawn`].
+    #[track_caller]
+    pub fn try_spawn<F, T>(self, future: F) -> Task<Result<T, E>>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Clone,
+    {
+        self.checked_try_spawn(future)
+            .unwrap_or_else(|closed| refused(&closed))
+    }
+
+    /// As [`spawn`](Self::spawn), unless the group is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupClosed`], with the future, if the group is closed.
+    #[track_caller]
+    pub fn checked_spawn<F>(self, future: F) -> Result<Task<F::Output>, GroupClosed<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.start(future, |_| None, |builder, body| builder.spawn(body))
+    }
+
+    /// As [`try_spawn`](Self::try_spawn), unless the group is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupClosed`], with the future, if the group is closed.
+    #[track_caller]
+    pub fn checked_try_spawn<F, T>(self, future: F) -> Result<Task<Result<T, E>>, GroupClosed<F>>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Clone,
+    {
+        self.start(
+            future,
+            |output| output.as_ref().err().cloned(),
+            |builder, body| builder.try_spawn(body),
+        )
+    }
+
+    #[track_caller]
+    fn start<F>(
+        self,
+        future: F,
+        failed: Failed<F::Output, E>,
+        spawn: impl FnOnce(tasca_core::TaskBuilder, Body<F, E>) -> Task<F::Output>,
+    ) -> Result<Task<F::Output>, GroupClosed<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let shared = &self.group.shared;
+        let index = {
+            let mut state = lock(&shared.state);
+            if !state.takes_tasks() {
+                return Err(GroupClosed::new(future));
+            }
+            let index = state.next_index;
+            state.next_index += 1;
+            state.children.insert(index, None);
+            index
+        };
+        let mut builder = Task::builder().on(shared.handle.clone());
+        if let Some(name) = self.name {
+            builder = builder.name(name);
+        }
+        if let Some(context) = self.context {
+            builder = builder.context(context);
+        }
+        let word: Word<E> = Arc::default();
+        let task = spawn(builder, Body::new(future, Arc::clone(&word), failed));
+        let link = Group::new(
+            1,
+            Link {
+                shared: Arc::clone(shared),
+                index,
+                word,
+            },
+        );
+        let observation = link.observe_ref(0, &task);
+        let is_done = observation.is_none();
+        let is_late = {
+            let mut state = lock(&shared.state);
+            if let Some(place) = state.children.get_mut(&index) {
+                *place = Some(Running {
+                    task: task.task_ref(),
+                    _observation: observation,
+                });
+            }
+            state.aborting
+        };
+        if is_done {
+            link.tell(0, &task);
+        } else if is_late {
+            // The abort has not seen this one.
+            task.cancel();
+        }
+        Ok(task)
+    }
+}
+
+/// A task that was never spawned: cancelled from the start.
+#[track_caller]
+fn refused<T: Send + 'static>(closed: &impl fmt::Display) -> Task<T> {
+    let (promise, task) = promise();
+    promise.set_cancelled(Some(&closed.to_string()));
+    task
+}
+
+impl<E> fmt::Debug for GroupTask<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupTask")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
