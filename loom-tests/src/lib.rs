@@ -2,7 +2,7 @@
 //!
 //! The rooms are the shipped sources themselves, taken in by path. What differs is below them: their
 //! `crate::primitive` is made of loom's types here. Two rooms have a stand-in, since they rest on something that loom
-//! cannot see: [`slab`] (memory from the allocator) and [`queue`]'s stealable tiers (crossbeam's deques).
+//! cannot see: `slab` (memory from the allocator) and `queue`'s stealable tiers (crossbeam's deques).
 //!
 //! ```sh
 //! cargo loom                                                    # all models
@@ -11,7 +11,7 @@
 //! cargo run -p tasca-loom-tests --bin mutations                 # proves that each model can fail
 //! ```
 //!
-//! [`explore`] runs a model and prints what was explored; [`runners`] is the smallest scheduler that tasks can have.
+//! `explore` runs a model and prints what was explored; `runners` is the smallest scheduler that tasks can have.
 #![cfg(test)]
 
 mod explore;

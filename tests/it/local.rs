@@ -206,6 +206,10 @@ fn spawn_local_outside_a_worker_says_what_to_do() {
 }
 
 #[test]
+#[expect(
+    clippy::async_yields_async,
+    reason = "the task outlives the block that spawns it"
+)]
 fn a_runtime_with_local_tasks_is_driven_by_their_thread_only() {
     let (runtime, _problems) = runtime(Kind::CurrentThread);
     let local = runtime.block_on(async {

@@ -89,7 +89,7 @@ fn callbacks_in_time_are_called_at_their_deadlines_and_in_their_order() {
             for delay in [5, 1, 3, 2, 4] {
                 let (clock, sender) = (handle.clone(), sender.clone());
                 let call = handle.call_at(began + delay * MS, move || {
-                    sender.send((delay, clock.time())).unwrap()
+                    sender.send((delay, clock.time())).unwrap();
                 });
                 assert_eq!(call.when(), Some(began + delay * MS));
             }

@@ -114,6 +114,10 @@ fn block_on_from_many_threads_at_once() {
 }
 
 #[test]
+#[expect(
+    clippy::async_yields_async,
+    reason = "the task outlives the block that spawns it"
+)]
 fn tasks_of_a_runtime_on_one_thread_rest_between_two_block_ons() {
     for kind in [
         Kind::CurrentThread,

@@ -26,31 +26,3 @@ fn an_unpark_is_not_lost() {
         other.join().expect("no panic");
     });
 }
-
-/// Each unpark that comes after a wait has ended ends the next one. Catches a wait that leaves `ready` set (it
-/// would end the next wait before its time) and a `ready` that is cleared after the park.
-#[test]
-fn every_round_has_its_own_unpark() {
-    two_threads(|| {
-        let parker = Parker::new();
-        let touched = Arc::new(Touched::new());
-        let gone = Arc::new(loom::sync::Notify::new());
-        let other = thread::spawn({
-            let (parker, touched, gone) =
-                (Arc::clone(&parker), Arc::clone(&touched), Arc::clone(&gone));
-            move || {
-                touched.touch();
-                parker.unpark();
-                gone.wait();
-                touched.touch();
-                parker.unpark();
-            }
-        });
-        parker.wait();
-        touched.touch();
-        gone.notify();
-        parker.wait();
-        touched.touch();
-        other.join().expect("no panic");
-    });
-}

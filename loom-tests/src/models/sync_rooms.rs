@@ -49,6 +49,7 @@ mod primitive {
     pub(crate) enum Never {}
 
     impl Never {
+        #[expect(clippy::unused_async, reason = "the face of the shipped function")]
         pub(crate) async fn reraise<T>(self) -> T {
             match self {}
         }

@@ -100,9 +100,10 @@ fn a_getter_that_is_dropped_leaves_the_item_to_the_next() {
         let queue = Arc::new(Queue::unbounded());
         let dropped = thread::spawn({
             let queue = Arc::clone(&queue);
-            move || match poll_once(pin!(queue.get())) {
-                std::task::Poll::Ready(Ok(item)) => queue.put_nowait(item).expect("open"),
-                _ => {}
+            move || {
+                if let std::task::Poll::Ready(Ok(item)) = poll_once(pin!(queue.get())) {
+                    queue.put_nowait(item).expect("open");
+                }
             }
         });
         let gets = thread::spawn({

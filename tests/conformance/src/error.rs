@@ -1,7 +1,7 @@
 //! Errors of scenarios: JSON objects, as in the traces.
 
 use serde_json::{Value, json};
-use tasca_core::Cancelled;
+use tasca::Cancelled;
 
 /// Messages are any values; those that are no strings go through the library as text behind this mark.
 const MARK: char = '\u{1}';

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use tasca_combinators::{
-    GroupClosed, TaskGroup, TimeoutScope, as_completed, gather, shield, try_gather, wait, wait_for,
+use tasca::combinators::{
+    GroupClosed, SharedTask, TaskGroup, TimeoutScope, as_completed, gather, shield, try_gather,
+    wait, wait_for,
 };
-use tasca_core::{Context, SharedTask, Task, TaskError, catch_cancelled, current_task, promise};
+use tasca::{Context, Task, TaskError, catch_cancelled, current_task, promise};
 
 use crate::error;
 use crate::failure;
@@ -367,7 +368,7 @@ impl At {
 
     async fn op_sleep(&self, statement: &Value) -> Ended {
         let ticks = statement["d"].as_i64().unwrap_or(0);
-        tasca_core::time::sleep(self.world.duration(ticks)).await;
+        tasca::time::sleep(self.world.duration(ticks)).await;
         let value = self.value(&statement["v"]);
         self.set(statement, &value);
         self.log("sleep", Value::Null, value);
@@ -764,7 +765,7 @@ impl At {
             "result" | "exception" => {
                 let is_result = what == "result";
                 match thing.task.result() {
-                    Err(tasca_core::ResultError::Failed(error)) => {
+                    Err(tasca::ResultError::Failed(error)) => {
                         json!({"raised": failure(error)})
                     }
                     Err(_) => json!({"raised": error::library("InvalidState")}),

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tasca_core::{Problem, Runtime, Task, TaskError};
+use tasca::{Problem, Runtime, Task, TaskError};
 
 use world::{Output, Thing, World, lock, outcome_of, state_of};
 
@@ -235,7 +235,7 @@ fn run_main(rt: Runtime, world: &Arc<World>) -> Value {
 
 fn error_of(task: &Task<Output>) -> Value {
     match task.result() {
-        Err(tasca_core::ResultError::Failed(error)) => error::message(error.cancel_message()),
+        Err(tasca::ResultError::Failed(error)) => error::message(error.cancel_message()),
         _ => Value::Null,
     }
 }

@@ -6,10 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tasca_combinators::{AsCompleted, AsCompletedWithin, TaskGroup, TimeoutScope};
-use tasca_core::{
-    CallHandle, CallbackId, Context, ContextVar, Handle, Promise, SharedTask, TaskId, TaskRef,
-};
+use tasca::combinators::{AsCompleted, AsCompletedWithin, SharedTask, TaskGroup, TimeoutScope};
+use tasca::{CallHandle, CallbackId, Context, ContextVar, Handle, Promise, TaskId, TaskRef};
 
 /// The output of every task: a value, or an error. Errors are JSON objects, as in the traces.
 pub(crate) type Output = Result<Value, Value>;

@@ -2,7 +2,6 @@
 #![doc = include_str!("CANCEL.md")]
 
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 use super::current;
 use super::error::{CancelMessage, TaskError};
@@ -10,12 +9,6 @@ use super::ext::{Ext, Request};
 use super::handle::TaskRef;
 use super::header::{Header, TaskPtr};
 use super::state::{CancelRequest, EndPoll, Live, Wake};
-
-/// A group of tasks that a cancel request can be passed on to.
-pub(crate) trait CancelTarget: Send + Sync {
-    /// Passes a request on; `false` if there is nothing left to cancel.
-    fn cancel(&self, message: Option<&CancelMessage>) -> bool;
-}
 
 /// What a task waits for, as far as cancel requests are concerned. Noted by the leaf that goes pending, for one
 /// poll: the next one begins with nothing.
@@ -26,8 +19,6 @@ pub(crate) enum WaitsFor {
     /// A task, by cell and id. The leaf may have been moved elsewhere and dropped there, so the cell may be
     /// another's by now: its memory is a cell's for ever, and the id tells.
     Task(NonNull<Header>, u64),
-    /// A group.
-    Group(Arc<dyn CancelTarget>),
     /// Several operands at once: the request is not passed on, but delivered here (rule M5).
     Several,
 }
@@ -49,7 +40,6 @@ impl std::fmt::Debug for WaitsFor {
         f.write_str(match self {
             Self::Nothing => "nothing",
             Self::Task(..) => "a task",
-            Self::Group(_) => "a group",
             Self::Several => "several operands",
         })
     }
@@ -85,25 +75,9 @@ pub(crate) fn note_waits_for_task(task: TaskPtr) {
         *note = match note {
             WaitsFor::Nothing => WaitsFor::Task(header, id),
             WaitsFor::Task(present, _) if *present == header => WaitsFor::Task(header, id),
-            // A group in the note belongs to a leaf, which has a count of its own: nothing ends here.
             _ => WaitsFor::Several,
         };
     });
-}
-
-/// Notes that the running task waits for a group of tasks, until its next poll.
-pub(crate) fn note_waits_for_group(group: &Arc<dyn CancelTarget>) {
-    let group = Arc::clone(group);
-    let _group = with_note(|note| match note {
-        WaitsFor::Group(present) if Arc::ptr_eq(present, &group) => WaitsFor::Nothing,
-        WaitsFor::Nothing => std::mem::replace(note, WaitsFor::Group(group)),
-        _ => std::mem::replace(note, WaitsFor::Several),
-    });
-}
-
-/// The task in the running task's note.
-pub(crate) fn noted_task() -> Option<TaskRef> {
-    with_note(|note| note.task()).flatten()
 }
 
 /// Takes a note back. Called by a leaf that is dropped or done.
@@ -117,12 +91,9 @@ pub(crate) fn forget_waits_for_task(task: TaskPtr) {
     });
 }
 
-/// Takes a note back. Called by a leaf that is dropped or done.
-pub(crate) fn forget_waits_for_group(group: &Arc<dyn CancelTarget>) {
-    let _group = with_note(|note| match note {
-        WaitsFor::Group(present) if Arc::ptr_eq(present, group) => std::mem::take(note),
-        _ => WaitsFor::Nothing,
-    });
+/// The task in the running task's note.
+pub(crate) fn noted_task() -> Option<TaskRef> {
+    with_note(|note| note.task()).flatten()
 }
 
 /// Begins a poll: nothing is waited for yet.
@@ -132,11 +103,10 @@ pub(crate) fn forget_waits_for_group(group: &Arc<dyn CancelTarget>) {
 /// The caller is the holder of `task`.
 #[inline(always)]
 pub(crate) unsafe fn reset_waits_for(task: TaskPtr) {
-    let before = task.header().waits_for.with_mut(|note| {
+    task.header().waits_for.with_mut(|note| {
         // SAFETY: only the holder touches the note.
-        std::mem::take(unsafe { &mut *note })
+        unsafe { *note = WaitsFor::Nothing };
     });
-    drop(before);
 }
 
 /// What the task waits for.
@@ -158,7 +128,6 @@ fn pass_on(holder: TaskPtr, target: &WaitsFor, message: Option<&CancelMessage>) 
         WaitsFor::Task(..) => target
             .task()
             .is_some_and(|task| cancel_for(Some(holder), task.ptr(), message)),
-        WaitsFor::Group(group) => group.cancel(message),
     }
 }
 

@@ -247,12 +247,6 @@ impl TaskPtr {
             // SAFETY: the pointer was made by `Box::into_raw` when the side block was set, once.
             drop(unsafe { Box::from_raw(ext) });
         }
-        // A note that a moved leaf left behind may keep a group.
-        let note = self.header().waits_for.with_mut(|note| {
-            // SAFETY: nobody else refers to the cell.
-            std::mem::take(unsafe { &mut *note })
-        });
-        drop(note);
         let free = self.header().vtable.free;
         // SAFETY: the caller's promise is the duty of `free`.
         unsafe { free(self) };

@@ -10,9 +10,10 @@ pub trait Store: Default + sealed::Sealed {}
 
 pub(super) mod sealed {
     /// The operations of a store.
-    #[expect(
+    #[allow(
         unnameable_types,
-        reason = "what cannot be named cannot be implemented elsewhere"
+        clippy::allow_attributes,
+        reason = "what cannot be named cannot be implemented elsewhere; in a model it can"
     )]
     pub trait Sealed {
         type Item;

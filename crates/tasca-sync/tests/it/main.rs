@@ -105,7 +105,7 @@ impl Trace {
                 Ok(()) => trace.log(name),
                 Err(cancelled) => {
                     trace.log(format!("{name}!"));
-                    cancelled.reraise().await
+                    cancelled.reraise::<()>().await;
                 }
             }
         })

@@ -31,7 +31,13 @@ where
 {
     let run = |seed: u64, runtime: std::io::Result<Runtime>| {
         // The harness shows it when the test fails.
-        eprintln!("seed {seed}");
+        #[expect(
+            clippy::print_stderr,
+            reason = "a failing seed is what replays the failure"
+        )]
+        {
+            eprintln!("seed {seed}");
+        }
         let (runtime, test) = (runtime.expect("a runtime is made"), test(Random::new(seed)));
         runtime.block_on(async { spawn(test).await });
     };

@@ -13,7 +13,9 @@ use tasca_sync::{
 use crate::{Trace, cycles, everywhere, exactly, poll_once};
 
 fn drain<S: Store<Item = u32>>(queue: &QueueOf<S>) -> Vec<u32> {
-    [2, 3, 1].map(|n| queue.put_nowait(n).expect("room"));
+    for n in [2, 3, 1] {
+        queue.put_nowait(n).expect("room");
+    }
     std::iter::from_fn(|| queue.get_nowait().ok()).collect()
 }
 
@@ -276,9 +278,9 @@ fn q13_an_immediate_shutdown_throws_items_away_and_counts_them_as_done() {
     everywhere(|| async {
         let queue = Queue::unbounded();
         let items = [(); 3].map(|()| Arc::new(()));
-        items
-            .clone()
-            .map(|item| queue.put_nowait(item).expect("room"));
+        for item in items.clone() {
+            queue.put_nowait(item).expect("room");
+        }
         let taken = queue.get().await.expect("there");
         let mut join = pin!(queue.join());
         assert!(poll_once(join.as_mut()).await.is_none());
