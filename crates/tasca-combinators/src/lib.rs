@@ -5,7 +5,7 @@
 //! | **wait for all** | [`gather`](gather())`(..).return_exceptions()`, [`wait`](wait()) | [`try_gather`], [`TaskGroup`], [`wait`](wait())`(..).first_exception()` |
 //! | **the first, or one by one** | [`as_completed`](as_completed()), [`wait`](wait())`(..).first_completed()` | `first_completed`, then cancel the others |
 //!
-//! [`timeout`], [`timeout_at`] and [`wait_for`] bound how long something takes, [`shield`](shield()) keeps a cancellation from it.
+//! [`timeout()`], [`timeout_at`] and [`wait_for`] bound how long something takes, [`shield`](shield()) keeps a cancellation from it.
 //!
 //! What is guaranteed:
 //!

@@ -2,7 +2,7 @@
 //!
 //! Most users depend on the facade crate `tasca`, which has all of this and more. What is in here:
 //!
-//! - [`spawn`] makes a [`Task`]; it has a name, can be cancelled with a message, awaited by many, watched by callbacks.
+//! - [`spawn()`] makes a [`Task`]; it has a name, can be cancelled with a message, awaited by many, watched by callbacks.
 //! - [`catch_cancelled`] and [`finally`] are `except CancelledError` and `finally`: clean-up may await.
 //! - [`Runtime`] runs tasks: on all cores, on this thread, or in virtual time with a seed.
 //! - [`time`] has sleeps, [`io`] makes any descriptor wait for its readiness; [`ContextVar`] follows the flow of control.

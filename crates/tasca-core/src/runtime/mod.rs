@@ -2,12 +2,12 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`builder`] | [`Builder`]: what a runtime is made of |
-//! | [`handle`] | [`Handle`]: what can be asked of a runtime from anywhere |
-//! | [`spawn`] | [`spawn`](spawn::spawn) and its relatives |
-//! | [`block_on`] | a thread that waits for one future |
-//! | [`block_in_place`] | a task that blocks its worker, and says so first |
-//! | [`run`] | a program: main, signals, the end |
+//! | [`builder`](mod@builder) | [`Builder`]: what a runtime is made of |
+//! | [`handle`](mod@handle) | [`Handle`]: what can be asked of a runtime from anywhere |
+//! | [`spawn`](mod@spawn) | [`spawn`](spawn::spawn) and its relatives |
+//! | [`block_on`](mod@block_on) | a thread that waits for one future |
+//! | [`block_in_place`](mod@block_in_place) | a task that blocks its worker, and says so first |
+//! | [`run`](mod@run) | a program: main, signals, the end |
 
 pub(crate) mod block_in_place;
 pub(crate) mod block_on;

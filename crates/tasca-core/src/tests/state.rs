@@ -222,7 +222,7 @@ fn a_completer_without_duties_gives_its_reference_up_at_once() {
             assert_eq!(
                 word.release_handle(),
                 ReleaseHandle::Detached { waiter: false }
-            )
+            );
         },
     ];
     for set in duties {
