@@ -25,18 +25,23 @@
 //!
 //! Each primitive has a word of state that is changed by one exchange while nobody waits, and a line of waiters behind
 //! a lock that is held for some instructions. All of them wait with one future, [`wait::Wait`], in one kind of line,
-//! [`line::Line`]; what differs is a [`wait::Gate`] of a few lines each. The crate has no unsafe code.
-#![forbid(unsafe_code)]
+//! [`line::Line`]; what differs is a [`wait::Gate`] of a few lines each. The unsafe code is that a guard gives
+//! access to the value of its lock: [`protected`].
+#![deny(unsafe_code)]
 
 mod barrier;
 mod condition;
 mod event;
 mod line;
+#[expect(unsafe_code, reason = "a guard gives access to the value")]
 mod lock;
 mod permits;
 mod primitive;
+#[expect(unsafe_code, reason = "the value behind a lock")]
+mod protected;
 pub mod queue;
 mod raw_lock;
+#[expect(unsafe_code, reason = "a guard gives access to the value")]
 mod rw_lock;
 mod semaphore;
 mod shared;

@@ -1,13 +1,14 @@
 //! The lock that owns what it protects.
 //!
-//! How it works today: the value is in a box, and who has the box has the lock. Guards carry the box, and put it back before they
-//! let the next one go. That keeps the crate free of unsafe code, and makes guards that borrow the lock and guards that
-//! share it one type. Without contention, locking and unlocking are two exchanges each: one for the flag, one for the box.
+//! How it works today: the [raw lock](super::raw_lock) decides who may look at the value, and a guard is that right. Guards that
+//! borrow the lock and guards that share it are one type. Without contention, locking is one exchange, and so is unlocking.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use super::primitive::{Arc, AtomicCell};
+use super::primitive::Arc;
+use super::protected::Protected;
 use super::raw_lock::RawLock;
 use super::shared::Shared;
 
@@ -50,9 +51,7 @@ use super::shared::Shared;
 #[doc(alias = "Mutex")]
 pub struct Lock<T> {
     raw: RawLock,
-    // Invariant: the box is here when the flag of `raw` is clear. It is taken after the flag has been set,
-    // and put back before it is cleared.
-    value: AtomicCell<Option<Box<T>>>,
+    value: Protected<T>,
 }
 
 impl<T> Lock<T> {
@@ -61,7 +60,7 @@ impl<T> Lock<T> {
     pub fn new(value: T) -> Self {
         Self {
             raw: RawLock::new(),
-            value: AtomicCell::new(Some(Box::new(value))),
+            value: Protected::new(value),
         }
     }
 
@@ -82,7 +81,7 @@ impl<T> Lock<T> {
     #[inline]
     pub async fn lock(&self) -> LockGuard<'_, T> {
         self.raw.acquire().await;
-        self.guard(Shared::Borrowed(self))
+        Self::guard(Shared::Borrowed(self))
     }
 
     /// As [`lock`](Self::lock), with a guard that keeps the lock alive instead of borrowing it.
@@ -111,7 +110,7 @@ impl<T> Lock<T> {
     {
         self.raw.acquire().await;
         let lock = Arc::clone(&self);
-        self.guard(Shared::Owned(lock))
+        Self::guard(Shared::Owned(lock))
     }
 
     /// Takes the lock if nobody has it and nobody waits for it.
@@ -124,7 +123,7 @@ impl<T> Lock<T> {
     pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
         self.raw
             .try_acquire()
-            .then(|| self.guard(Shared::Borrowed(self)))
+            .then(|| Self::guard(Shared::Borrowed(self)))
     }
 
     /// As [`try_lock`](Self::try_lock), with a guard that keeps the lock alive instead of borrowing it.
@@ -135,7 +134,7 @@ impl<T> Lock<T> {
     {
         self.raw
             .try_acquire()
-            .then(|| self.guard(Shared::Owned(Arc::clone(self))))
+            .then(|| Self::guard(Shared::Owned(Arc::clone(self))))
     }
 
     /// Whether somebody has the lock at this moment. A lock that is on its way to the next in line counts as free.
@@ -150,24 +149,25 @@ impl<T> Lock<T> {
     }
 
     /// Gives the value; nobody else can have the lock.
-    ///
-    /// # Panics
-    ///
-    /// Panics if a guard has been leaked: the value went with it.
     #[must_use]
-    #[track_caller]
     pub fn into_inner(self) -> T {
-        *self
-            .value
-            .into_inner()
-            .expect("the guard of this lock was leaked, and the value with it")
+        self.value.into_inner()
     }
 
+    /// Gives the value to who has the lock all alone.
+    #[must_use]
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    /// The guard of who has just been let past `raw`.
     #[inline]
-    fn guard<'a>(&self, lock: Shared<'a, Self>) -> LockGuard<'a, T> {
-        let value = self.value.take();
-        debug_assert!(value.is_some(), "the box is there when the lock is taken");
-        LockGuard { value, lock }
+    fn guard(lock: Shared<'_, Self>) -> LockGuard<'_, T> {
+        LockGuard {
+            lock,
+            is_held: true,
+            marker: PhantomData,
+        }
     }
 }
 
@@ -199,17 +199,18 @@ impl<T> fmt::Debug for Lock<T> {
 /// it up was dropped before it had taken it again.
 #[must_use = "a guard that is dropped releases the lock"]
 pub struct LockGuard<'a, T> {
-    /// `None` while a condition has given the lock up.
-    // Invariant: the guard has the lock if the box is here.
-    value: Option<Box<T>>,
     lock: Shared<'a, Lock<T>>,
+    /// Not while a condition has given the lock up.
+    is_held: bool,
+    /// A guard that is shared shares the value.
+    marker: PhantomData<T>,
 }
 
 impl<T> LockGuard<'_, T> {
     /// Gives the lock up and keeps the guard.
     pub(crate) fn suspend(&mut self) {
-        if let Some(value) = self.value.take() {
-            self.lock.value.store(Some(value));
+        if self.is_held {
+            self.is_held = false;
             self.lock.raw.release();
         }
     }
@@ -218,12 +219,12 @@ impl<T> LockGuard<'_, T> {
     pub(crate) async fn resume(&mut self) {
         if !self.is_held() {
             self.lock.raw.acquire().await;
-            self.value = self.lock.value.take();
+            self.is_held = true;
         }
     }
 
     pub(crate) fn is_held(&self) -> bool {
-        self.value.is_some()
+        self.is_held
     }
 
     /// Tells locks apart.
@@ -238,10 +239,11 @@ impl<T> Deref for LockGuard<'_, T> {
     #[track_caller]
     #[inline]
     fn deref(&self) -> &T {
-        match &self.value {
-            Some(value) => value,
-            None => lost(),
+        if !self.is_held {
+            lost();
         }
+        // SAFETY: the guard holds the lock, and cannot give it up while it is borrowed.
+        unsafe { self.lock.value.get() }
     }
 }
 
@@ -249,10 +251,11 @@ impl<T> DerefMut for LockGuard<'_, T> {
     #[track_caller]
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        match &mut self.value {
-            Some(value) => value,
-            None => lost(),
+        if !self.is_held {
+            lost();
         }
+        // SAFETY: as above; the guard is borrowed exclusively, and it is the only one.
+        unsafe { self.lock.value.get_alone() }
     }
 }
 
@@ -274,9 +277,10 @@ impl<T> Drop for LockGuard<'_, T> {
 
 impl<T: fmt::Debug> fmt::Debug for LockGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Some(value) => value.fmt(f),
-            None => f.write_str("<lost>"),
+        if self.is_held {
+            (**self).fmt(f)
+        } else {
+            f.write_str("<lost>")
         }
     }
 }

@@ -13,10 +13,12 @@
 //! waits, waits behind it, and neither kind can keep the other out for ever.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use super::line::{Later, Line, Standing};
-use super::primitive::{self, AtomicUsize, Mutex, Ordering, RwLockReadGuard, RwLockWriteGuard};
+use super::primitive::{AtomicUsize, Mutex, Ordering};
+use super::protected::Protected;
 use super::wait::{Gate, Wait};
 
 /// Somebody is in line.
@@ -264,8 +266,9 @@ impl<'a> Gate<'a> for Acquire<'a> {
 /// ```
 pub struct RwLock<T> {
     raw: RawRwLock,
-    // Invariant: locked only by who has got past `raw`, so nobody ever blocks here.
-    value: primitive::RwLock<T>,
+    value: Protected<T>,
+    /// Readers share the value.
+    marker: PhantomData<T>,
 }
 
 impl<T> RwLock<T> {
@@ -274,7 +277,8 @@ impl<T> RwLock<T> {
     pub fn new(value: T) -> Self {
         Self {
             raw: RawRwLock::new(),
-            value: primitive::RwLock::new(value),
+            value: Protected::new(value),
+            marker: PhantomData,
         }
     }
 
@@ -328,21 +332,11 @@ impl<T> RwLock<T> {
     }
 
     fn read_guard(&self) -> ReadGuard<'_, T> {
-        let value = self.value.try_read();
-        debug_assert!(value.is_some(), "who reads has been let past the line");
-        ReadGuard {
-            value,
-            raw: &self.raw,
-        }
+        ReadGuard { lock: self }
     }
 
     fn write_guard(&self) -> WriteGuard<'_, T> {
-        let value = self.value.try_write();
-        debug_assert!(value.is_some(), "who writes has been let past the line");
-        WriteGuard {
-            value,
-            raw: &self.raw,
-        }
+        WriteGuard { lock: self }
     }
 }
 
@@ -370,9 +364,8 @@ impl<T> fmt::Debug for RwLock<T> {
 /// Read access to the value of a [`RwLock`], until it is dropped.
 #[must_use = "a guard that is dropped gives the lock up"]
 pub struct ReadGuard<'a, T> {
-    /// `None` only while the guard is being dropped.
-    value: Option<RwLockReadGuard<'a, T>>,
-    raw: &'a RawRwLock,
+    // Invariant: has been let past the raw lock to read.
+    lock: &'a RwLock<T>,
 }
 
 impl<T> Deref for ReadGuard<'_, T> {
@@ -380,14 +373,14 @@ impl<T> Deref for ReadGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        self.value.as_ref().expect("the guard has not been dropped")
+        // SAFETY: the guard may read for as long as it is borrowed.
+        unsafe { self.lock.value.get() }
     }
 }
 
 impl<T> Drop for ReadGuard<'_, T> {
     fn drop(&mut self) {
-        self.value = None;
-        self.raw.release(Access::Read);
+        self.lock.raw.release(Access::Read);
     }
 }
 
@@ -400,9 +393,8 @@ impl<T: fmt::Debug> fmt::Debug for ReadGuard<'_, T> {
 /// Write access to the value of a [`RwLock`], until it is dropped.
 #[must_use = "a guard that is dropped gives the lock up"]
 pub struct WriteGuard<'a, T> {
-    /// `None` only while the guard is being dropped.
-    value: Option<RwLockWriteGuard<'a, T>>,
-    raw: &'a RawRwLock,
+    // Invariant: has been let past the raw lock to write.
+    lock: &'a RwLock<T>,
 }
 
 impl<T> Deref for WriteGuard<'_, T> {
@@ -410,21 +402,22 @@ impl<T> Deref for WriteGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        self.value.as_ref().expect("the guard has not been dropped")
+        // SAFETY: the guard is alone with the value for as long as it is borrowed.
+        unsafe { self.lock.value.get() }
     }
 }
 
 impl<T> DerefMut for WriteGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.value.as_mut().expect("the guard has not been dropped")
+        // SAFETY: as above; the guard is borrowed exclusively.
+        unsafe { self.lock.value.get_alone() }
     }
 }
 
 impl<T> Drop for WriteGuard<'_, T> {
     fn drop(&mut self) {
-        self.value = None;
-        self.raw.release(Access::Write);
+        self.lock.raw.release(Access::Write);
     }
 }
 

@@ -75,7 +75,8 @@ impl<'a, G: Gate<'a>> Wait<'a, G> {
 
     fn poll_slow(&mut self, cx: &Context<'_>) -> Poll<G::Output> {
         let gate = &mut self.gate;
-        let mut waiter = self.place.is_none().then(|| Waiter::new(cx));
+        // Made while no lock is held, if its waker is foreign code.
+        let mut waiter = None;
         let mut left = None;
         loop {
             let mut later = Later::default();
@@ -88,7 +89,7 @@ impl<'a, G: Gate<'a>> Wait<'a, G> {
                         return Poll::Pending;
                     }
                     Standing::Waiting => {
-                        if let Some(waiter) = waiter.take() {
+                        if let Some(waiter) = waiter.take().or_else(|| Waiter::of_task(cx)) {
                             line.replace(&key, waiter, &mut later);
                             self.place = Some(key);
                             return Poll::Pending;
@@ -104,19 +105,19 @@ impl<'a, G: Gate<'a>> Wait<'a, G> {
                 if let Some(output) = gate.attempt(&mut state, left.take(), &mut later) {
                     return Poll::Ready(output);
                 }
-                if waiter.is_none() {
+                let Some(own) = waiter.take().or_else(|| Waiter::of_task(cx)) else {
                     break;
+                };
+                if !gate.announce(&mut state) {
+                    waiter = Some(own);
+                    continue;
                 }
-                if gate.announce(&mut state)
-                    && let Some(waiter) = waiter.take()
-                {
-                    let (line, kind) = gate.line(&mut state);
-                    self.place = Some(line.join(waiter, kind));
-                    drop(state);
-                    drop(later);
-                    gate.joined();
-                    return Poll::Pending;
-                }
+                let (line, kind) = gate.line(&mut state);
+                self.place = Some(line.join(own, kind));
+                drop(state);
+                drop(later);
+                gate.joined();
+                return Poll::Pending;
             }
             // A waiter is needed after all: its waker is cloned while no lock is held.
             drop(state);

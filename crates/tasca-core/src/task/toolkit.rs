@@ -135,6 +135,19 @@ impl Waiter {
         }
     }
 
+    /// As [`new`](Self::new), if that calls no foreign code: `None` inside a future that hands out wakers of its own, and
+    /// outside any task. What is made so may be made, and dropped, with a lock held.
+    #[must_use]
+    #[inline]
+    pub fn of_task(cx: &Context<'_>) -> Option<Self> {
+        let task = current::with(Current::task)?;
+        let own = waker::task(cx.waker())?;
+        (own.as_raw() == task.as_raw()).then(|| Self {
+            waker: cx.waker().clone(),
+            task: None,
+        })
+    }
+
     /// Whether this is still the right waiter for a leaf that is polled with `cx`; if not, make a new one.
     #[must_use]
     #[inline]
