@@ -6,11 +6,16 @@
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use tasca_benches::workload::Entry;
+use tasca_benches::workload::{Effort, Entry, Metric};
 
-/// Measures every entry on every runtime at 1 and at 2 workers.
+/// Measures every entry on every runtime at 1 and at 2 workers: those that are sums of times, and do not
+/// take long. The others are for `side-by-side`.
 pub(crate) fn bench(criterion: &mut Criterion, entries: &[Entry]) {
-    for entry in entries {
+    let is_sum = |metric| matches!(metric, Metric::Wall | Metric::Cpu);
+    for entry in entries
+        .iter()
+        .filter(|entry| entry.effort == Effort::Usual && is_sum(entry.metric))
+    {
         let mut group = criterion.benchmark_group(entry.name);
         group
             .throughput(Throughput::Elements(entry.elements))
@@ -21,7 +26,10 @@ pub(crate) fn bench(criterion: &mut Criterion, entries: &[Entry]) {
             for workers in [1, 2] {
                 let id = BenchmarkId::new(case.runtime, workers);
                 group.bench_function(id, |bencher| {
-                    bencher.iter_custom(|rounds| (case.measure)(workers, rounds));
+                    bencher.iter_custom(|rounds| {
+                        let nanos = (case.measure)(workers, rounds);
+                        Duration::from_secs_f64(nanos * (rounds * entry.elements) as f64 / 1e9)
+                    });
                 });
             }
         }

@@ -3,14 +3,33 @@
 //! [`Rt`] is a small copyable value that tasks carry along. It is empty where the runtime finds itself
 //! through a thread-local, and a reference where it does not. Everything is resolved at compile time, so
 //! that a workload costs what the same code written against the runtime itself would cost.
+//!
+//! [`Rt`] is what every workload needs; what only some need has a module and a trait of its own, with the
+//! runtimes side by side. [`Peer`] is all of it.
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
+pub mod blocking;
+pub mod cancel;
+pub mod groups;
+pub mod http;
 pub mod smol;
+pub mod sync;
 pub mod tasca;
 pub mod tokio;
 
-/// A runtime under measurement.
+/// Everything that a runtime under measurement can do.
+pub trait Peer:
+    Rt + blocking::Blocking + cancel::Cancel + groups::Groups + http::Http + sync::Sync
+{
+}
+
+impl<R> Peer for R where
+    R: Rt + blocking::Blocking + cancel::Cancel + groups::Groups + http::Http + sync::Sync
+{
+}
+
+/// Tasks, time and sockets.
 pub trait Rt: Copy + Send + Sync + 'static {
     /// The name in tables.
     const NAME: &'static str;

@@ -26,6 +26,20 @@ pub struct Tokio;
 #[derive(Debug)]
 pub struct Join<T>(JoinHandle<T>);
 
+impl<T> Join<T> {
+    pub(super) fn new(handle: JoinHandle<T>) -> Self {
+        Self(handle)
+    }
+
+    pub(super) fn abort(&self) {
+        self.0.abort();
+    }
+
+    pub(super) async fn was_cancelled(self) -> bool {
+        self.0.await.is_err_and(|error| error.is_cancelled())
+    }
+}
+
 impl<T> Future for Join<T> {
     type Output = T;
 

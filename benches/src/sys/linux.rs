@@ -1,6 +1,7 @@
 //! Linux: processor time, and an echo server on nothing but epoll.
 
 use std::{
+    fs,
     io::{ErrorKind, Read, Write},
     mem::MaybeUninit,
     net::{TcpListener, TcpStream},
@@ -10,6 +11,8 @@ use std::{
 
 use rustix::{
     event::epoll::{self, CreateFlags, Event, EventData, EventFlags},
+    param::page_size,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
     time::{ClockId, clock_gettime},
 };
 
@@ -28,6 +31,23 @@ fn read(id: ClockId) -> Duration {
     let secs = u64::try_from(time.tv_sec).expect("processor time is not negative");
     let nanos = u32::try_from(time.tv_nsec).expect("nanoseconds are below a billion");
     Duration::new(secs, nanos)
+}
+
+pub(crate) fn resident_bytes() -> u64 {
+    let counts = fs::read_to_string("/proc/self/statm").expect("the system tells");
+    let pages = counts.split(' ').nth(1).expect("the second is resident");
+    pages.parse::<u64>().expect("a number") * page_size() as u64
+}
+
+pub(crate) fn allow_descriptors(count: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < count) {
+        let raised = Rlimit {
+            current: Some(limit.maximum.map_or(count, |maximum| maximum.min(count))),
+            maximum: limit.maximum,
+        };
+        setrlimit(Resource::Nofile, raised).expect("below the maximum");
+    }
 }
 
 /// On an epoll instance for each thread.

@@ -17,5 +17,11 @@ pub(crate) fn thread_time() -> Duration {
     Duration::ZERO
 }
 
+pub(crate) fn resident_bytes() -> u64 {
+    0
+}
+
+pub(crate) fn allow_descriptors(_count: u64) {}
+
 /// None here.
 pub(crate) const ECHO_SERVER: Option<EchoServer> = None;

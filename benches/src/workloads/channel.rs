@@ -1,11 +1,11 @@
-//! Two tasks that talk over a channel that belongs to no runtime.
+//! Tasks that talk over channels that belong to no runtime.
 
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 
 use crate::{
-    rt::Rt,
+    rt::Peer,
     workload::{Entry, Workload, entry},
 };
 
@@ -16,6 +16,7 @@ pub fn all() -> Vec<Entry> {
         entry::<PingPong>(),
         entry::<PingPongMpsc>(),
         entry::<PingPong100>(),
+        entry::<Pipeline>(),
     ]
 }
 
@@ -27,7 +28,7 @@ impl Workload for PingPong {
     const NAME: &'static str = "ping_pong";
     const ELEMENTS: u64 = 1;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let (there, receive) = async_channel::bounded::<u64>(1);
         let (back, answer) = async_channel::bounded::<u64>(1);
         let echo = rt.spawn(async move {
@@ -57,7 +58,7 @@ impl Workload for PingPongMpsc {
     const NAME: &'static str = "ping_pong_mpsc";
     const ELEMENTS: u64 = 1;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let (there, mut receive) = futures::channel::mpsc::unbounded::<u64>();
         let (back, mut answer) = futures::channel::mpsc::unbounded::<u64>();
         let echo = rt.spawn(async move {
@@ -88,7 +89,7 @@ impl Workload for PingPong100 {
     const NAME: &'static str = "ping_pong_100";
     const ELEMENTS: u64 = 100;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         let pairs: Vec<_> = (0..Self::ELEMENTS)
             .map(|_| rt.spawn(PingPong::run(rt, rounds)))
@@ -97,5 +98,44 @@ impl Workload for PingPong100 {
             pair.await;
         }
         start.elapsed()
+    }
+}
+
+/// Numbers that go through four tasks, with a channel of 16 of `async-channel` before each and behind the
+/// last; per number.
+#[derive(Debug)]
+pub struct Pipeline;
+
+impl Workload for Pipeline {
+    const NAME: &'static str = "pipeline";
+    const ELEMENTS: u64 = 64;
+
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+        let numbers = rounds * Self::ELEMENTS;
+        let (first, mut last) = async_channel::bounded::<u64>(16);
+        let start = Instant::now();
+        let mut tasks = Vec::new();
+        for _ in 0..4 {
+            let (sender, receiver) = async_channel::bounded(16);
+            let from = std::mem::replace(&mut last, receiver);
+            tasks.push(rt.spawn(async move {
+                while let Ok(number) = from.recv().await {
+                    sender.send(number + 1).await.expect("the next is there");
+                }
+            }));
+        }
+        tasks.push(rt.spawn(async move {
+            for number in 0..numbers {
+                first.send(number).await.expect("the next is there");
+            }
+        }));
+        for number in 0..numbers {
+            assert_eq!(last.recv().await, Ok(number + 4));
+        }
+        let time = start.elapsed();
+        for task in tasks {
+            task.await;
+        }
+        time
     }
 }

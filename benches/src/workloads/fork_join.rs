@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    rt::Rt,
+    rt::Peer,
     work::{FIVE_MICROSECONDS, burn},
     workload::{Entry, Workload, entry},
 };
@@ -30,7 +30,7 @@ impl Workload for Fib {
     /// The calls with an argument of 2 or more: each spawns once.
     const ELEMENTS: u64 = 986;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         for _ in 0..rounds {
             assert_eq!(fib(rt, 15).await, 610);
@@ -39,7 +39,7 @@ impl Workload for Fib {
     }
 }
 
-fn fib<R: Rt>(rt: R, n: u64) -> Recursive<u64> {
+fn fib<R: Peer>(rt: R, n: u64) -> Recursive<u64> {
     Box::pin(async move {
         if n < 2 {
             return n;
@@ -58,7 +58,7 @@ impl Workload for Tree5us {
     const NAME: &'static str = "fork_join_5us";
     const ELEMENTS: u64 = 256;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let leaf = burn(FIVE_MICROSECONDS);
         let start = Instant::now();
         for _ in 0..rounds {
@@ -68,7 +68,7 @@ impl Workload for Tree5us {
     }
 }
 
-fn tree<R: Rt>(rt: R, depth: u32) -> Recursive<u64> {
+fn tree<R: Peer>(rt: R, depth: u32) -> Recursive<u64> {
     Box::pin(async move {
         if depth == 0 {
             return burn(FIVE_MICROSECONDS);
@@ -87,7 +87,7 @@ impl Workload for Batch5us {
     const NAME: &'static str = "batch_5us";
     const ELEMENTS: u64 = 200;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let one = burn(FIVE_MICROSECONDS);
         let mut joins = Vec::with_capacity(200);
         let start = Instant::now();

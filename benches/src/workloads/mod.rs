@@ -4,9 +4,16 @@
 
 use crate::workload::Entry;
 
+pub mod cancel;
 pub mod channel;
+mod connections;
+pub mod echo_server;
 pub mod fork_join;
+pub mod groups;
+pub mod http;
+pub mod memory;
 pub mod spawn;
+pub mod sync;
 pub mod tcp;
 pub mod timers;
 pub mod wake;
@@ -19,10 +26,16 @@ pub fn all() -> Vec<Entry> {
         spawn::all(),
         fork_join::all(),
         yielding::all(),
+        groups::all(),
+        cancel::all(),
         channel::all(),
+        sync::all(),
         timers::all(),
         wake::all(),
         tcp::all(),
+        echo_server::all(),
+        http::all(),
+        memory::all(),
     ]
     .concat()
 }

@@ -1,11 +1,14 @@
 //! Spawning, and joining what was spawned.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use crate::{
     latch::Latch,
-    rt::Rt,
-    workload::{Entry, Workload, entry},
+    rt::Peer,
+    workload::{Case, Entry, Workload, entry, per_operation},
 };
 
 /// The workloads of this module.
@@ -28,7 +31,15 @@ impl Workload for Spawn {
     const NAME: &'static str = "spawn";
     const ELEMENTS: u64 = 1_000;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    fn limits() -> Vec<Case> {
+        vec![Case {
+            runtime: "boxes",
+            measure: boxes,
+            mark: None,
+        }]
+    }
+
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let latch = Latch::leak();
         let start = Instant::now();
         for _ in 0..rounds {
@@ -42,6 +53,24 @@ impl Workload for Spawn {
     }
 }
 
+/// The least that has to be done: closures of the same size are allocated, queued, and called.
+fn boxes(_workers: usize, rounds: u64) -> f64 {
+    let latch = Latch::leak();
+    let mut queue: VecDeque<Box<dyn FnOnce()>> = VecDeque::new();
+    let start = Instant::now();
+    for _ in 0..rounds {
+        latch.set(Spawn::ELEMENTS);
+        queue.extend(
+            (0..Spawn::ELEMENTS).map(|_| Box::new(|| latch.count_down()) as Box<dyn FnOnce()>),
+        );
+        while let Some(call) = queue.pop_front() {
+            call();
+        }
+        assert!(latch.is_open());
+    }
+    per_operation(start.elapsed(), rounds * Spawn::ELEMENTS)
+}
+
 /// Spawns a task that returns a number and awaits it at once.
 #[derive(Debug)]
 pub struct SpawnJoin;
@@ -50,7 +79,7 @@ impl Workload for SpawnJoin {
     const NAME: &'static str = "spawn_join";
     const ELEMENTS: u64 = 1;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         for number in 0..rounds {
             assert_eq!(rt.spawn(async move { number }).await, number);
@@ -67,7 +96,7 @@ impl Workload for SpawnJoin100 {
     const NAME: &'static str = "spawn_join_100";
     const ELEMENTS: u64 = 100;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let mut joins = Vec::with_capacity(100);
         let start = Instant::now();
         for round in 0..rounds {
@@ -90,7 +119,7 @@ impl Workload for SpawnJoinBig {
     const NAME: &'static str = "spawn_join_1kb";
     const ELEMENTS: u64 = 1;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         for number in 0..rounds {
             let join = rt.spawn(async move {
@@ -113,7 +142,7 @@ impl Workload for ChainedSpawn {
     const NAME: &'static str = "chained_spawn";
     const ELEMENTS: u64 = 1_000;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let latch = Latch::leak();
         let start = Instant::now();
         for _ in 0..rounds {
@@ -125,7 +154,7 @@ impl Workload for ChainedSpawn {
     }
 }
 
-fn link<R: Rt>(rt: R, left: u64, latch: &'static Latch) {
+fn link<R: Peer>(rt: R, left: u64, latch: &'static Latch) {
     if left == 0 {
         latch.count_down();
     } else {

@@ -1,108 +1,53 @@
-//! Echo over TCP on the loopback interface.
-//!
-//! In the workloads by wall-clock time, both sides are tasks of the runtime. In the one by processor time
-//! the client is a plain thread, the same for every runtime, and what it uses does not count: what is
-//! left is the server's cost per request.
+//! Echo over TCP on the loopback interface; both sides are tasks of the runtime.
 
 use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    thread,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
+use super::connections::{Dialogue, ask_all, latencies, open, tail};
 use crate::{
-    clock,
-    rt::Rt,
-    sys::{self, EchoServer},
-    workload::{Case, Entry, Metric, Workload, entry},
+    rt::Peer,
+    workload::{Entry, Metric, Probe, Workload, entry, probe},
 };
 
 /// The workloads of this module.
 #[must_use]
 pub fn all() -> Vec<Entry> {
     vec![
-        entry::<Echo1>(),
-        entry::<Echo32>(),
-        entry::<Echo32Of4k>(),
-        entry::<EchoServerCpu>(),
+        entry::<Echo<1, 64, 1>>(),
+        entry::<Echo<32, 64, 1>>(),
+        entry::<Echo<500, 64, 1>>(),
+        entry::<Echo<32, 4_096, 1>>(),
+        entry::<Echo<32, 64, 16>>(),
+        entry::<EchoChurn>(),
+        probe::<EchoTail<1>>(),
+        probe::<EchoTail<32>>(),
+        probe::<EchoTail<500>>(),
     ]
 }
 
-const SMALL: usize = 64;
-const LARGE: usize = 4_096;
-
-/// One connection, one message of 64 bytes at a time; per round trip.
+/// So many connections with messages of so many bytes; each sends so many before it waits for the answers.
+/// Per message.
 #[derive(Debug)]
-pub struct Echo1;
+pub struct Echo<const CONNECTIONS: usize, const BYTES: usize, const DEPTH: usize>;
 
-impl Workload for Echo1 {
-    const NAME: &'static str = "echo_1";
-    const ELEMENTS: u64 = 1;
+impl<const CONNECTIONS: usize, const BYTES: usize, const DEPTH: usize> Workload
+    for Echo<CONNECTIONS, BYTES, DEPTH>
+{
+    const NAME: &'static str = match (CONNECTIONS, BYTES, DEPTH) {
+        (1, 64, 1) => "echo_1",
+        (32, 64, 1) => "echo_32",
+        (500, 64, 1) => "echo_500",
+        (32, 4_096, 1) => "echo_32_4k",
+        (32, 64, 16) => "echo_32_pipelined",
+        _ => panic!("an echo without a name"),
+    };
+    const ELEMENTS: u64 = (CONNECTIONS * DEPTH) as u64;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
-        echo::<R, SMALL>(rt, 1, rounds).await
-    }
-}
-
-/// 32 connections, each with one message of 64 bytes at a time; per round trip.
-#[derive(Debug)]
-pub struct Echo32;
-
-impl Workload for Echo32 {
-    const NAME: &'static str = "echo_32";
-    const ELEMENTS: u64 = 32;
-
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
-        echo::<R, SMALL>(rt, 32, rounds).await
-    }
-}
-
-/// Like [`Echo32`], with messages of 4 KiB.
-#[derive(Debug)]
-pub struct Echo32Of4k;
-
-impl Workload for Echo32Of4k {
-    const NAME: &'static str = "echo_32_4k";
-    const ELEMENTS: u64 = 32;
-
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
-        echo::<R, LARGE>(rt, 32, rounds).await
-    }
-}
-
-/// Processor time of the server alone with 32 connections, fed by a plain thread; per request.
-#[derive(Debug)]
-pub struct EchoServerCpu;
-
-impl Workload for EchoServerCpu {
-    const NAME: &'static str = "echo_32_server";
-    const ELEMENTS: u64 = 32;
-    const METRIC: Metric = Metric::Cpu;
-
-    fn limits() -> Vec<Case> {
-        let case = |server: EchoServer| Case {
-            runtime: server.name,
-            measure: limit,
-            mark: None,
-        };
-        sys::ECHO_SERVER.map(case).into_iter().collect()
-    }
-
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
-        let (mut listener, addr) = rt.listen().await.expect("a free port");
-        let (done, result) = async_channel::bounded(1);
-        let client = thread::spawn(move || {
-            let time = drive_server(addr, rounds);
-            done.send_blocking(time).expect("the workload waits");
-        });
-        let mut servers = Vec::with_capacity(32);
-        for _ in 0..32 {
-            let stream = R::accept(&mut listener).await.expect("a connection");
-            servers.push(rt.spawn(serve::<R, SMALL>(stream)));
-        }
-        let time = result.recv().await.expect("the client answers");
-        client.join().expect("the client ends");
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+        let (streams, servers) = open(rt, CONNECTIONS, serve::<R, BYTES>).await;
+        let time = ask_all(rt, streams, dialogue::<BYTES>(DEPTH), rounds).await;
         for server in servers {
             server.await;
         }
@@ -110,72 +55,80 @@ impl Workload for EchoServerCpu {
     }
 }
 
-/// [`EchoServerCpu`] on the platform's own server.
-fn limit(threads: usize, rounds: u64) -> Duration {
-    let server = sys::ECHO_SERVER.expect("it is in the table");
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let addr = listener.local_addr().expect("it is bound");
-    let client = thread::spawn(move || drive_server(addr, rounds));
-    (server.run)(listener, 32, threads);
-    client.join().expect("the client ends")
+/// What 99 of 100 messages of 64 bytes take at most, over so many connections.
+#[derive(Debug)]
+pub struct EchoTail<const CONNECTIONS: usize>;
+
+impl<const CONNECTIONS: usize> Probe for EchoTail<CONNECTIONS> {
+    const NAME: &'static str = match CONNECTIONS {
+        1 => "echo_1_p99",
+        32 => "echo_32_p99",
+        500 => "echo_500_p99",
+        _ => panic!("an echo without a name"),
+    };
+    const ELEMENTS: u64 = CONNECTIONS as u64;
+    const METRIC: Metric = Metric::Tail;
+
+    async fn probe<R: Peer>(rt: R, rounds: u64) -> f64 {
+        let (streams, servers) = open(rt, CONNECTIONS, serve::<R, 64>).await;
+        let latencies = latencies(rt, streams, dialogue::<64>(1), rounds).await;
+        for server in servers {
+            server.await;
+        }
+        tail(&latencies)
+    }
 }
 
-/// Sends a message on each of 32 connections, then reads each answer, `rounds` times; returns the
-/// processor time that other threads of the process used meanwhile.
-fn drive_server(addr: SocketAddr, rounds: u64) -> Duration {
-    let connect = |_| {
-        let stream = TcpStream::connect(addr).expect("the server listens");
-        stream.set_nodelay(true).expect("a TCP socket");
-        stream
-    };
-    let mut streams: Vec<_> = (0..32).map(connect).collect();
-    let message = [7; SMALL];
-    let mut answer = [0; SMALL];
-    let mut exchange = || {
-        for stream in &mut streams {
-            stream.write_all(&message).expect("the server reads");
+/// Eight clients that connect, send one message of 64 bytes, and close; per connection.
+#[derive(Debug)]
+pub struct EchoChurn;
+
+impl Workload for EchoChurn {
+    const NAME: &'static str = "echo_churn";
+    const ELEMENTS: u64 = 8;
+
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+        let (mut listener, addr) = rt.listen().await.expect("a free port");
+        let start = Instant::now();
+        let acceptor = rt.spawn(async move {
+            let mut servers = Vec::new();
+            for _ in 0..rounds * Self::ELEMENTS {
+                let stream = R::accept(&mut listener).await.expect("a connection");
+                servers.push(rt.spawn(serve::<R, 64>(stream)));
+            }
+            servers
+        });
+        let come_and_go = |_| rt.spawn(come_and_go(rt, addr, rounds));
+        let clients: Vec<_> = (0..Self::ELEMENTS).map(come_and_go).collect();
+        for client in clients {
+            client.await;
         }
-        for stream in &mut streams {
-            stream.read_exact(&mut answer).expect("the server answers");
-            assert_eq!(answer, message);
+        for server in acceptor.await {
+            server.await;
         }
-    };
-    // Once unmeasured: every connection is accepted and has a task when it is over.
-    exchange();
-    let (process, own) = (clock::process(), clock::thread());
+        start.elapsed()
+    }
+}
+
+async fn come_and_go<R: Peer>(rt: R, addr: SocketAddr, rounds: u64) {
     for _ in 0..rounds {
-        exchange();
+        let stream = rt.connect(addr).await.expect("the server listens");
+        ask_all(rt, vec![stream], dialogue::<64>(1), 1).await;
     }
-    let own = clock::thread() - own;
-    (clock::process() - process).saturating_sub(own)
 }
 
-/// Runs `rounds` messages of `N` bytes over each of `connections`, client and server on the runtime.
-async fn echo<R: Rt, const N: usize>(rt: R, connections: usize, rounds: u64) -> Duration {
-    let (mut listener, addr) = rt.listen().await.expect("a free port");
-    let mut servers = Vec::with_capacity(connections);
-    let mut streams = Vec::with_capacity(connections);
-    for _ in 0..connections {
-        let connecting = rt.spawn(async move { rt.connect(addr).await });
-        let stream = R::accept(&mut listener).await.expect("a connection");
-        servers.push(rt.spawn(serve::<R, N>(stream)));
-        streams.push(connecting.await.expect("the server listens"));
+fn dialogue<const BYTES: usize>(depth: usize) -> Dialogue {
+    Dialogue {
+        question: &[7; BYTES],
+        answer: BYTES,
+        ending: &[7; BYTES],
+        depth,
     }
-    let start = Instant::now();
-    let ask = |stream| rt.spawn(ask::<R, N>(stream, rounds));
-    let clients: Vec<_> = streams.into_iter().map(ask).collect();
-    for client in clients {
-        client.await;
-    }
-    let time = start.elapsed();
-    for server in servers {
-        server.await;
-    }
-    time
 }
 
-async fn serve<R: Rt, const N: usize>(mut stream: R::Stream) {
-    let mut buffer = vec![0; N];
+/// Sends back what comes, at most `BYTES` at once.
+pub(super) async fn serve<R: Peer, const BYTES: usize>(mut stream: R::Stream) {
+    let mut buffer = vec![0; BYTES];
     loop {
         let length = R::read(&mut stream, &mut buffer)
             .await
@@ -186,24 +139,5 @@ async fn serve<R: Rt, const N: usize>(mut stream: R::Stream) {
         R::write_all(&mut stream, &buffer[..length])
             .await
             .expect("the client reads");
-    }
-}
-
-async fn ask<R: Rt, const N: usize>(mut stream: R::Stream, rounds: u64) {
-    let message = vec![7; N];
-    let mut answer = vec![0; N];
-    for _ in 0..rounds {
-        R::write_all(&mut stream, &message)
-            .await
-            .expect("the server reads");
-        let mut length = 0;
-        while length < N {
-            let more = R::read(&mut stream, &mut answer[length..])
-                .await
-                .expect("an answer");
-            assert_ne!(more, 0, "the server hung up");
-            length += more;
-        }
-        assert_eq!(answer, message);
     }
 }

@@ -1,12 +1,16 @@
 //! Sleeping, and limiting how long something may take.
 
-use std::time::{Duration, Instant};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    time::{Duration, Instant},
+};
 
 use crate::{
     clock,
-    rt::Rt,
+    rt::Peer,
     work::Random,
-    workload::{Entry, Metric, Workload, entry},
+    workload::{Case, Effort, Entry, Metric, Probe, Workload, entry, per_operation, probe},
 };
 
 /// The workloads of this module.
@@ -18,8 +22,11 @@ pub fn all() -> Vec<Entry> {
         entry::<TimeoutYield100>(),
         entry::<TimeoutSlow>(),
         entry::<Sleep100us>(),
-        entry::<Sleeps>(),
-        entry::<SleepsLate>(),
+        entry::<Sleeps<10_000>>(),
+        entry::<Sleeps<1_000_000>>(),
+        probe::<SleepsLate<10_000>>(),
+        probe::<SleepsLate<100_000>>(),
+        probe::<SleepsLate<1_000_000>>(),
     ]
 }
 
@@ -34,7 +41,7 @@ impl Workload for TimeoutReady {
     const NAME: &'static str = "timeout_ready";
     const ELEMENTS: u64 = 1;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         for number in 0..rounds {
             assert_eq!(rt.timeout(LONG, async { number }).await, Some(number));
@@ -51,7 +58,7 @@ impl Workload for TimeoutYield {
     const NAME: &'static str = "timeout_yield";
     const ELEMENTS: u64 = 1;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         for _ in 0..rounds {
             assert_eq!(rt.timeout(LONG, rt.yield_now()).await, Some(()));
@@ -69,7 +76,7 @@ impl Workload for TimeoutYield100 {
     const NAME: &'static str = "timeout_yield_100";
     const ELEMENTS: u64 = 100;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         let tasks: Vec<_> = (0..Self::ELEMENTS)
             .map(|_| rt.spawn(TimeoutYield::run(rt, rounds)))
@@ -90,7 +97,7 @@ impl Workload for TimeoutSlow {
     const ELEMENTS: u64 = 1_000;
     const METRIC: Metric = Metric::Cpu;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let mut tasks = Vec::with_capacity(1_000);
         let start = clock::process();
         for _ in 0..rounds {
@@ -114,7 +121,7 @@ impl Workload for Sleep100us {
     const ELEMENTS: u64 = 1;
     const METRIC: Metric = Metric::Lateness;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let delay = Duration::from_micros(100);
         let mut late = Duration::ZERO;
         for _ in 0..rounds {
@@ -124,54 +131,100 @@ impl Workload for Sleep100us {
     }
 }
 
-/// 10,000 tasks that sleep for 1 to 11 ms, by processor time; per task.
+/// `N` tasks that each sleep for a time of their own, by processor time; per task.
 #[derive(Debug)]
-pub struct Sleeps;
+pub struct Sleeps<const N: u64>;
 
-impl Workload for Sleeps {
-    const NAME: &'static str = "sleeps_10k";
-    const ELEMENTS: u64 = SLEEPERS;
+impl<const N: u64> Workload for Sleeps<N> {
+    const NAME: &'static str = match N {
+        10_000 => "sleeps_10k",
+        1_000_000 => "sleeps_1m",
+        _ => panic!("a size without a name"),
+    };
+    const ELEMENTS: u64 = N;
     const METRIC: Metric = Metric::Cpu;
+    const EFFORT: Effort = effort(N);
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    fn limits() -> Vec<Case> {
+        vec![Case {
+            runtime: "heap",
+            measure: heap::<N>,
+            mark: None,
+        }]
+    }
+
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = clock::process();
         for round in 0..rounds {
-            sleep_many(rt, round).await;
+            sleep_many(rt, N, round).await;
         }
         clock::process() - start
     }
 }
 
+/// As many deadlines put into a heap and taken out in order, with one reading of the clock for each: what
+/// is left of timers if tasks cost nothing.
+fn heap<const N: u64>(_workers: usize, rounds: u64) -> f64 {
+    let start = clock::process();
+    for round in 0..rounds {
+        let mut heap: BinaryHeap<_> = delays(N, round)
+            .map(|delay| Reverse(Instant::now() + delay))
+            .collect();
+        let mut last = None;
+        while let Some(Reverse(deadline)) = heap.pop() {
+            assert!(last <= Some(deadline), "out of order");
+            last = Some(deadline);
+        }
+    }
+    per_operation(clock::process() - start, rounds * N)
+}
+
 /// Like [`Sleeps`]; the median of how much longer than asked for they slept.
 #[derive(Debug)]
-pub struct SleepsLate;
+pub struct SleepsLate<const N: u64>;
 
-impl Workload for SleepsLate {
-    const NAME: &'static str = "sleeps_10k_late";
-    const ELEMENTS: u64 = 1;
+impl<const N: u64> Probe for SleepsLate<N> {
+    const NAME: &'static str = match N {
+        10_000 => "sleeps_10k_late",
+        100_000 => "sleeps_100k_late",
+        1_000_000 => "sleeps_1m_late",
+        _ => panic!("a size without a name"),
+    };
+    const ELEMENTS: u64 = N;
     const METRIC: Metric = Metric::Lateness;
+    const EFFORT: Effort = effort(N);
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
-        let mut sum = Duration::ZERO;
+    async fn probe<R: Peer>(rt: R, rounds: u64) -> f64 {
+        let mut late = Vec::new();
         for round in 0..rounds {
-            let mut late = sleep_many(rt, round).await;
-            late.sort_unstable();
-            sum += late[late.len() / 2];
+            late.extend(sleep_many(rt, N, round).await);
         }
-        sum
+        late.sort_unstable();
+        late[late.len() / 2].as_nanos() as f64
     }
 }
 
-const SLEEPERS: u64 = 10_000;
+const fn effort(sleepers: u64) -> Effort {
+    if sleepers < 1_000_000 {
+        Effort::Usual
+    } else {
+        Effort::Full
+    }
+}
 
-/// Lets 10,000 tasks sleep at once; returns by how much each was late.
-async fn sleep_many<R: Rt>(rt: R, seed: u64) -> Vec<Duration> {
-    let mut random = Random::new(seed);
-    let tasks: Vec<_> = (0..SLEEPERS)
-        .map(|_| {
-            let delay = Duration::from_micros(1_000 + random.below(10_000));
-            rt.spawn(async move { sleep_late(rt, delay).await })
-        })
+/// The delays of so many sleepers: spread over as many microseconds as there are sleepers, so that a
+/// runtime that needs less than that for a sleep can keep up, and so long that all of them sleep before the
+/// first one ends.
+fn delays(sleepers: u64, seed: u64) -> impl Iterator<Item = Duration> {
+    let mut random = Random::new(seed + 1);
+    let delay = move |_| Duration::from_micros(sleepers + random.below(sleepers));
+    (0..sleepers).map(delay)
+}
+
+/// Lets so many tasks sleep at once; returns by how much each was late.
+async fn sleep_many<R: Peer>(rt: R, sleepers: u64, seed: u64) -> Vec<Duration> {
+    let tasks: Vec<_> = delays(sleepers, seed)
+        .map(|delay| rt.spawn(async move { sleep_late(rt, delay).await }))
         .collect();
     let mut late = Vec::with_capacity(tasks.len());
     for task in tasks {
@@ -181,7 +234,7 @@ async fn sleep_many<R: Rt>(rt: R, seed: u64) -> Vec<Duration> {
 }
 
 /// Sleeps; returns by how much longer than asked for.
-async fn sleep_late<R: Rt>(rt: R, delay: Duration) -> Duration {
+async fn sleep_late<R: Peer>(rt: R, delay: Duration) -> Duration {
     let deadline = Instant::now() + delay;
     rt.sleep(delay).await;
     let now = Instant::now();

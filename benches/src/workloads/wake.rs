@@ -20,7 +20,7 @@ use futures::task::AtomicWaker;
 
 use crate::{
     latch::Latch,
-    rt::{Remote, Rt},
+    rt::{Peer, Remote},
     workload::{Entry, Workload, entry},
 };
 
@@ -83,7 +83,7 @@ impl Workload for WakeSpinning {
     const NAME: &'static str = "wake_spinning";
     const ELEMENTS: u64 = 1;
 
-    async fn run<R: Rt>(_rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(_rt: R, rounds: u64) -> Duration {
         let question = Arc::new(Turn::default());
         let answer = Arc::new(Turn::default());
         let (question_there, answer_there) = (Arc::clone(&question), Arc::clone(&answer));
@@ -113,7 +113,7 @@ impl Workload for WakeBlocking {
     const NAME: &'static str = "wake_blocking";
     const ELEMENTS: u64 = 1;
 
-    async fn run<R: Rt>(_rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(_rt: R, rounds: u64) -> Duration {
         let (question, questions) = mpsc::channel::<u64>();
         let answer = Arc::new(Turn::default());
         let answer_there = Arc::clone(&answer);
@@ -144,7 +144,7 @@ impl Workload for RemoteSpawnIdle {
     const NAME: &'static str = "remote_spawn_idle";
     const ELEMENTS: u64 = 1_000;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         remote_spawn(rt, rounds, Self::ELEMENTS).await
     }
 }
@@ -157,7 +157,7 @@ impl Workload for RemoteSpawnBusy {
     const NAME: &'static str = "remote_spawn_busy";
     const ELEMENTS: u64 = 1_000;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let stop = Arc::new(AtomicBool::new(false));
         let busy: Vec<_> = (0..8)
             .map(|_| {
@@ -179,7 +179,7 @@ impl Workload for RemoteSpawnBusy {
     }
 }
 
-async fn remote_spawn<R: Rt>(rt: R, rounds: u64, tasks: u64) -> Duration {
+async fn remote_spawn<R: Peer>(rt: R, rounds: u64, tasks: u64) -> Duration {
     let remote = rt.remote();
     let (done, result) = async_channel::bounded(1);
     let foreign = thread::spawn(move || {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    rt::Rt,
+    rt::Peer,
     workload::{Entry, Workload, entry},
 };
 
@@ -31,7 +31,7 @@ impl Workload for YieldAlone {
     const NAME: &'static str = "yield_alone";
     const ELEMENTS: u64 = 1;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         for _ in 0..rounds {
             rt.yield_now().await;
@@ -48,7 +48,7 @@ impl Workload for Yield100 {
     const NAME: &'static str = "yield_100";
     const ELEMENTS: u64 = TASKS;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         let spawn = |_| {
             rt.spawn(async move {
@@ -73,7 +73,7 @@ impl Workload for SelfWake100 {
     const NAME: &'static str = "self_wake_100";
     const ELEMENTS: u64 = TASKS;
 
-    async fn run<R: Rt>(rt: R, rounds: u64) -> Duration {
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
         let spawn = |_| {
             let mut left = rounds;

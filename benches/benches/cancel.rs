@@ -1,0 +1,13 @@
+//! Cancelling many tasks.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use tasca_benches::workloads::cancel;
+
+mod common;
+
+fn run(criterion: &mut Criterion) {
+    common::bench(criterion, &cancel::all());
+}
+
+criterion_group!(benches, run);
+criterion_main!(benches);

@@ -1,0 +1,3 @@
+module tasca-benches-go
+
+go 1.19

@@ -1,0 +1,138 @@
+//! One workload on everybody, in turn.
+
+use std::time::{Duration, Instant};
+
+use tasca_benches::workload::{Case, Entry, Metric};
+
+use crate::{options::Options, others::Program, report::Row};
+
+/// What takes longer than this in all rounds together is measured in fewer of them.
+const ALL_ROUNDS_MAX: Duration = Duration::from_secs(2);
+
+/// But in so many at least.
+const ROUNDS_MIN: u32 = 3;
+
+/// Somebody who does the workload.
+enum Contender<'a> {
+    /// A runtime, in this process.
+    Here(&'a Case),
+    /// A runtime, in a process that has not done anything else.
+    Fresh(&'a Case),
+    /// A program of its own.
+    Other(&'a mut Program),
+}
+
+impl Contender<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Here(case) | Self::Fresh(case) => case.runtime,
+            Self::Other(program) => program.name,
+        }
+    }
+
+    fn measure(&mut self, entry: &Entry, workers: usize, rounds: u64) -> Result<f64, String> {
+        match self {
+            Self::Here(case) => Ok((case.measure)(workers, rounds)),
+            Self::Fresh(case) => Program::fresh(case.runtime)?.measure(entry.name, workers, rounds),
+            Self::Other(program) => program.measure(entry.name, workers, rounds),
+        }
+    }
+
+    /// The figure, and how long it took to get it; for a sum of times, without the start and the end of
+    /// the runtime.
+    fn time(
+        &mut self,
+        entry: &Entry,
+        workers: usize,
+        rounds: u64,
+    ) -> Result<(f64, Duration), String> {
+        let start = Instant::now();
+        let figure = self.measure(entry, workers, rounds)?;
+        let took = match entry.metric {
+            Metric::Wall => {
+                Duration::from_secs_f64(figure * (rounds * entry.elements) as f64 / 1e9)
+            }
+            _ => start.elapsed(),
+        };
+        Ok((figure, took))
+    }
+}
+
+/// Measures `entry` on all that can do it; a row each.
+pub(crate) fn measure(
+    entry: &Entry,
+    workers: usize,
+    options: &Options,
+    programs: &mut [Program],
+) -> Result<Vec<Row>, String> {
+    let cases = entry.cases.iter().map(|case| match entry.metric {
+        Metric::Bytes => Contender::Fresh(case),
+        _ => Contender::Here(case),
+    });
+    let programs = programs
+        .iter_mut()
+        .filter(|program| program.does(entry.name, workers))
+        .map(Contender::Other);
+    let mut contenders: Vec<_> = cases
+        .chain(programs)
+        .filter(|contender| options.wants_runtime(contender.name()))
+        .collect();
+    let mut lengths = Vec::with_capacity(contenders.len());
+    let mut slowest = Duration::ZERO;
+    for contender in &mut contenders {
+        let (rounds, took) = calibrate(contender, entry, workers, options.duration)?;
+        lengths.push(rounds);
+        slowest = slowest.max(took);
+    }
+    let rounds = n_rounds(options.rounds, slowest);
+    let mut samples = vec![Vec::with_capacity(rounds); contenders.len()];
+    for round in 0..rounds {
+        for turn in 0..contenders.len() {
+            let index = (round + turn) % contenders.len();
+            let figure = contenders[index].measure(entry, workers, lengths[index])?;
+            samples[index].push(figure);
+        }
+    }
+    let row = |(contender, samples): (&Contender<'_>, _)| {
+        Row::new(entry, workers, contender.name(), samples)
+    };
+    Ok(contenders.iter().zip(samples).map(row).collect())
+}
+
+/// How many rounds, if one measurement lasts so long.
+fn n_rounds(wanted: usize, one: Duration) -> usize {
+    let affordable = ALL_ROUNDS_MAX.as_secs_f64() / one.as_secs_f64().max(1e-9);
+    wanted.min((affordable as usize).max(ROUNDS_MIN as usize))
+}
+
+/// How many rounds of a workload last about as long as a measurement should, and how long they last.
+fn calibrate(
+    contender: &mut Contender<'_>,
+    entry: &Entry,
+    workers: usize,
+    duration: Duration,
+) -> Result<(u64, Duration), String> {
+    // What is found in a process of its own is the same in every round.
+    if entry.metric == Metric::Bytes {
+        return Ok((1, ALL_ROUNDS_MAX / ROUNDS_MIN));
+    }
+    let mut rounds = 1;
+    loop {
+        let (_, mut took) = contender.time(entry, workers, rounds)?;
+        // The shortest of three: somebody else's turn on the core must not make it look slow, for then
+        // a measurement would have too few rounds to be one.
+        for _ in 0..2 {
+            if took < duration * 2 {
+                took = took.min(contender.time(entry, workers, rounds)?.1);
+            }
+        }
+        if took >= duration {
+            return Ok((rounds, took));
+        }
+        if took > duration / 8 {
+            let factor = duration.as_secs_f64() / took.as_secs_f64();
+            return Ok(((rounds as f64 * factor).ceil() as u64, duration));
+        }
+        rounds *= 8;
+    }
+}
