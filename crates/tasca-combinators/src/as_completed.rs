@@ -3,7 +3,6 @@
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tasca_core::{
     TaskRef, promise,
 };
 
+use crate::primitive::Mutex;
 use crate::sync::{lock, tell};
 use crate::timeout::Elapsed;
 

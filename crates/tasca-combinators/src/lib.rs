@@ -27,6 +27,7 @@
 mod as_completed;
 mod gather;
 mod group;
+mod primitive;
 mod set;
 mod shield;
 mod sync;

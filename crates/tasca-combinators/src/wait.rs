@@ -6,8 +6,6 @@ use std::iter;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,6 +14,7 @@ use tasca_core::{
     TaskRef, TryChild, TryOperand, promise,
 };
 
+use crate::primitive::{AtomicUsize, Mutex, Ordering};
 use crate::sync::{lock, tell};
 
 /// Waits until all of `operands` are done, and gives those that are done and those that are not.

@@ -13,11 +13,12 @@ use std::marker::PhantomData;
 use std::mem;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tasca_core::{Cancelled, Group, Observation, Promise, Reraise, Task, TaskError, TaskRef};
 
+use crate::primitive::Mutex;
 use crate::set::{Children, OperandSet, TryOperandSet};
 use crate::sync::lock;
 use mode::{FailFast, Mode, Propagate, ReturnExceptions};

@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 use std::mem;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use tasca_core::{
     CancelForward, CancelMessage, Group, Observation, Observed, Observer, Promise, TaskRef,
 };
 
+use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use crate::set::Children;
 use crate::sync::lock;
 

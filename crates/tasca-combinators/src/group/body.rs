@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tasca_core::current_task;
 
 use super::error::What;
+use crate::primitive::Mutex;
 use crate::sync::lock;
 
 /// Where the body leaves word.

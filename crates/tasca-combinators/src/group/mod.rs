@@ -16,13 +16,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::FutureExt;
 use tasca_core::{
     Cancelled, Handle, Observation, Promise, Task, TaskRef, catch_cancelled, current_task, promise,
 };
 
+use crate::primitive::Mutex;
 use crate::sync::{lock, tell};
 use error::What;
 pub use error::{ExceptionGroup, Failure, GroupClosed};

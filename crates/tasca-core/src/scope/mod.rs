@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use pin_project_lite::pin_project;
 
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::{Ordering, StaticU64};
 use crate::task::cancel::{self, LeafId};
 use crate::task::current::{self, Current};
 use crate::task::error::CancelMessage;
@@ -112,7 +112,7 @@ impl<T> Future for Reraise<T> {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+        static NEXT: StaticU64 = StaticU64::new(1);
         // Ordering: Relaxed: the number is all there is to it.
         let leaf = self
             .leaf

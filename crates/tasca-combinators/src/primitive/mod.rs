@@ -1,0 +1,13 @@
+//! The one place that names atomics and locks; everything else in the crate takes them from here.
+//!
+//! So the models in `loom-tests` can take the sources in one by one, above primitives made of loom's types.
+
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+pub(crate) use std::sync::{Mutex, MutexGuard};
+
+use std::sync::PoisonError;
+
+/// Locks a mutex under which nothing panics.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
