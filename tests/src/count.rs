@@ -1,7 +1,9 @@
 //! Things that count: events, drops, lines.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// A number that tasks raise and tests read.
 #[derive(Clone, Debug, Default)]
@@ -67,15 +69,12 @@ impl Log {
 
     /// Adds a line.
     pub fn say(&self, line: impl Into<String>) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(line.into());
+        self.0.lock().push(line.into());
     }
 
     /// Takes the lines.
     #[must_use]
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.0.lock())
     }
 }

@@ -1,15 +1,18 @@
 //! What the integration tests share: runtimes of every kind, guards against hanging, and things that count.
 //!
+//! The locks in here are `parking_lot`'s: sanitizers see what they synchronise, in contrast to those of the standard library,
+//! which comes compiled.
+//!
 //! No test sleeps to wait: it waits for an event, through a [`Gate`] or a channel, with a bound so generous that only a
 //! hang reaches it.
 
 use std::any::Any;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tasca::{Builder, Problem, Runtime, Trouble};
 
 mod count;
@@ -25,22 +28,19 @@ pub const HANG: Duration = Duration::from_secs(45);
 ///
 /// If `body` does, or hangs.
 pub fn guarded<R: Send + 'static>(what: &str, body: impl FnOnce() -> R + Send + 'static) -> R {
-    let (sender, ended) = mpsc::channel();
+    let (outcome, ended) = (Arc::new(Mutex::new(None)), Gate::new());
+    let (place, over) = (Arc::clone(&outcome), ended.clone());
     let thread = std::thread::Builder::new()
         .name(what.to_owned())
         .spawn(move || {
-            // The receiver has gone only if this was taken for hanging.
-            drop(sender.send(catch_unwind(AssertUnwindSafe(body))));
+            *place.lock() = Some(catch_unwind(AssertUnwindSafe(body)));
+            over.open();
         });
     let thread = thread.expect("a thread can be started");
-    match ended.recv_timeout(HANG) {
-        Ok(Ok(value)) => {
-            thread.join().expect("the panic of the body was caught");
-            value
-        }
-        Ok(Err(payload)) => resume_unwind(payload),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => panic!("hangs: {what}"),
-    }
+    assert!(ended.is_open_in_time(), "hangs: {what}");
+    thread.join().expect("the panic of the body was caught");
+    let outcome = outcome.lock().take().expect("the body has ended");
+    outcome.unwrap_or_else(|payload| resume_unwind(payload))
 }
 
 /// The kinds of runtime that every test of a guarantee runs on.
@@ -192,11 +192,7 @@ impl Problems {
                     .map(|place| (place.file().to_owned(), place.line())),
                 text: problem.text().map(str::to_owned),
             };
-            this.0
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(report);
+            this.0.0.lock().push(report);
             this.0.1.notify_all();
         }
     }
@@ -204,17 +200,13 @@ impl Problems {
     /// Takes what was reported so far.
     #[must_use]
     pub fn take(&self) -> Vec<Report> {
-        std::mem::take(&mut *self.0.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.0.0.lock())
     }
 
     /// Whether nothing was reported that has not been taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
+        self.0.0.lock().is_empty()
     }
 
     /// Waits until `count` reports are there, and takes them.
@@ -224,12 +216,11 @@ impl Problems {
     /// If there are more, or fewer for too long.
     #[must_use]
     pub fn wait(&self, count: usize) -> Vec<Report> {
-        let reports = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut reports, timeout) = self
+        let mut reports = self.0.0.lock();
+        let timeout = self
             .0
             .1
-            .wait_timeout_while(reports, HANG, |reports| reports.len() < count)
-            .unwrap_or_else(PoisonError::into_inner);
+            .wait_while_for(&mut reports, |reports| reports.len() < count, HANG);
         assert!(
             !timeout.timed_out(),
             "{count} reports were expected: {reports:?}"
@@ -273,14 +264,14 @@ impl Gate {
 
     /// Lets everybody pass, from now on.
     pub fn open(&self) {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.0.0.lock() = true;
         self.0.1.notify_all();
     }
 
     /// Whether it was opened.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.0.lock()
     }
 
     /// Blocks until the gate is open.
@@ -290,13 +281,14 @@ impl Gate {
     /// If that takes for ever.
     #[track_caller]
     pub fn wait(&self) {
-        let open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_open, timeout) = self
-            .0
-            .1
-            .wait_timeout_while(open, HANG, |open| !*open)
-            .unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "nobody opens the gate");
+        assert!(self.is_open_in_time(), "nobody opens the gate");
+    }
+
+    /// Blocks until the gate is open; `false` if that takes for ever.
+    fn is_open_in_time(&self) -> bool {
+        let mut open = self.0.0.lock();
+        self.0.1.wait_while_for(&mut open, |open| !*open, HANG);
+        *open
     }
 }
 

@@ -9,17 +9,21 @@
 //! Guarantee: if thread A stores `x`, calls [`light_fence`] and loads `y`, while thread B stores
 //! `y`, calls [`heavy_fence`] and loads `x`, then at least one of them sees the other's store.
 //!
-//! Where the kernel has no `membarrier`, or a sandbox forbids it, both are sequentially consistent fences.
+//! Where the kernel has no `membarrier`, or a sandbox forbids it, both are sequentially consistent fences. A sandbox
+//! may also close after the start: see `without_help`.
 
 #[cfg(target_os = "linux")]
 mod sys {
     use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
+    use std::time::Duration;
 
     use rustix::thread::{MembarrierCommand, membarrier};
 
     const UNKNOWN: u8 = 0;
     const ASYMMETRIC: u8 = 1;
     const SYMMETRIC: u8 = 2;
+    /// On the way from asymmetric to symmetric.
+    const CHANGING: u8 = 3;
 
     /// Which kind of fences the process uses. Decided once; until then light fences are full ones.
     static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
@@ -52,15 +56,29 @@ mod sys {
             mode = decide();
         }
         fence(Ordering::SeqCst);
-        if mode == ASYMMETRIC {
-            // A registered process cannot lose the right to this call, except in a forked child,
-            // where registration is inherited.
-            let done = membarrier(MembarrierCommand::PrivateExpedited);
-            debug_assert!(
-                done.is_ok(),
-                "membarrier failed after it had been registered"
-            );
+        let helped = match mode {
+            // A forked child inherits the registration.
+            ASYMMETRIC => membarrier(MembarrierCommand::PrivateExpedited).is_ok(),
+            mode => mode == SYMMETRIC,
+        };
+        if !helped {
+            without_help();
         }
+    }
+
+    /// The kernel has helped before and does not any more: a program has shut itself into a sandbox.
+    ///
+    /// From now on light fences are full ones. What threads stored before they knew becomes visible by itself, as
+    /// store buffers drain within microseconds; nothing in the language promises that, so whoever finds it out waits for a
+    /// thousand times as long, once.
+    #[cold]
+    fn without_help() {
+        const STORES_VISIBLE_AFTER: Duration = Duration::from_millis(10);
+        // Ordering: see `decide`; here the pause takes the place of the missing fences.
+        MODE.store(CHANGING, Ordering::Relaxed);
+        std::thread::sleep(STORES_VISIBLE_AFTER);
+        MODE.store(SYMMETRIC, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
     }
 
     /// Chooses the mode before any worker runs, so that light fences are light from the start.

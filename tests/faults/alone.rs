@@ -1,0 +1,82 @@
+//! Tests that have a process to themselves: this program, started again for one test.
+
+use std::fs;
+use std::process::{Command, ExitStatus, Stdio};
+
+use tasca_tests::HANG;
+
+/// Set in the process of such a test; says which one it is.
+const KEY: &str = "TASCA_TEST_ALONE";
+
+/// Runs `body` in a process of its own, which has the whole path `test` of the calling test.
+///
+/// # Panics
+///
+/// If that process does not end well, with what it said.
+#[track_caller]
+pub(crate) fn alone(test: &str, body: impl FnOnce()) {
+    if is_alone(test) {
+        kill_if_it_hangs();
+        return body();
+    }
+    let output = again(test)
+        .stdin(Stdio::null())
+        .output()
+        .expect("a process can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let counted = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && counted.contains("1 passed"),
+        "{test}: {}\n{counted}{said}",
+        output.status
+    );
+}
+
+/// As [`alone`], for a body that ends the process itself; gives how it ended and what it said.
+pub(crate) fn alone_to_the_end(test: &str, body: impl FnOnce()) -> (ExitStatus, String) {
+    if is_alone(test) {
+        kill_if_it_hangs();
+        body();
+        unreachable!("the process has ended");
+    }
+    let output = again(test)
+        .stdin(Stdio::null())
+        .output()
+        .expect("a process can be started");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status, said)
+}
+
+fn is_alone(test: &str) -> bool {
+    std::env::var(KEY).is_ok_and(|alone| alone == test)
+}
+
+/// The command that runs one test of this program.
+pub(crate) fn again(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a program knows itself"));
+    command
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(KEY, test)
+        .env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// Has the system end this process when it has lasted too long.
+fn kill_if_it_hangs() {
+    let seconds = u32::try_from(HANG.as_secs()).expect("it is short");
+    // SAFETY: no memory is involved.
+    unsafe { libc::alarm(seconds) };
+}
+
+/// How many descriptors are open.
+pub(crate) fn n_descriptors() -> usize {
+    let entries = fs::read_dir("/proc/self/fd").expect("this is Linux");
+    // One is that of the directory itself.
+    entries.count() - 1
+}
+
+/// How many threads there are.
+pub(crate) fn n_threads() -> usize {
+    let entries = fs::read_dir("/proc/self/task").expect("this is Linux");
+    entries.count()
+}

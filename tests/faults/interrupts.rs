@@ -1,0 +1,112 @@
+//! SIGINT at any moment of a program: while it starts, runs, ends. It always ends, and the signal is never swallowed.
+
+use std::future::pending;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Stdio, exit};
+use std::time::{Duration, Instant};
+
+use tasca::{finally, run, spawn};
+use tasca_tests::guarded;
+
+use crate::alone::{again, alone_to_the_end};
+
+const INTERRUPTED: i32 = 42;
+
+/// The program: says when it begins, works until it is interrupted, cleans up for a while.
+#[test]
+#[ignore = "the program of the other tests"]
+fn program() {
+    let (_status, _said) = alone_to_the_end("interrupts::program", || {
+        say("starts");
+        let ended = run(async {
+            let _others: Vec<_> = (0..100)
+                .map(|_| {
+                    spawn(finally(
+                        pending::<()>(),
+                        tasca::time::sleep(Duration::from_millis(3)),
+                    ))
+                })
+                .collect();
+            say("runs");
+            pending::<()>().await;
+        });
+        let error = ended.expect_err("main does not return");
+        #[expect(clippy::exit, reason = "the answer to the test")]
+        exit(if error.is_interrupted() {
+            INTERRUPTED
+        } else {
+            1
+        });
+    });
+}
+
+#[expect(clippy::print_stderr, reason = "the program's lines to the test")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Starts the program and waits until it has said `line`.
+fn start_until(line: &str) -> Child {
+    let mut child = again("interrupts::program")
+        .arg("--ignored")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a process can be started");
+    let said = BufReader::new(child.stderr.take().expect("it is piped"));
+    let found = said.lines().any(|it| it.is_ok_and(|it| it == line));
+    assert!(found, "it never says {line:?}");
+    child
+}
+
+fn interrupt(child: &Child) {
+    let pid = i32::try_from(child.id()).expect("a pid is positive");
+    // SAFETY: the child has not been waited for, so the number is still its own.
+    let status = unsafe { libc::kill(pid, libc::SIGINT) };
+    assert_eq!(status, 0);
+}
+
+/// Lets so much time pass: the moment of the signal is what is being varied.
+fn pass(delay: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < delay {
+        std::hint::spin_loop();
+    }
+}
+
+/// One interrupt ends the program: by the signal's own force before anybody listens, later by way of main.
+#[test]
+fn an_interrupt_while_it_starts_is_not_swallowed() {
+    guarded("start", || {
+        for n in 0..40 {
+            let mut child = start_until("starts");
+            pass(Duration::from_micros(n * 25));
+            interrupt(&child);
+            let status = child.wait().expect("a child can be waited for");
+            assert!(
+                status.signal() == Some(libc::SIGINT) || status.code() == Some(INTERRUPTED),
+                "{status} after {n}"
+            );
+        }
+    });
+}
+
+/// The second one ends it at once, unless the clean-up was faster.
+#[test]
+fn a_second_interrupt_while_it_ends_ends_it_at_once() {
+    guarded("end", || {
+        for n in 0..30 {
+            let mut child = start_until("runs");
+            interrupt(&child);
+            pass(Duration::from_micros(n * 200));
+            interrupt(&child);
+            let status = child.wait().expect("a child can be waited for");
+            assert!(
+                status.signal() == Some(libc::SIGINT) || status.code() == Some(INTERRUPTED),
+                "{status} after {n}"
+            );
+        }
+    });
+}
