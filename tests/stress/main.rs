@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "says which seed a failing storm had")]
 
 mod random;
+mod seeds;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +20,17 @@ use tasca_tests::{Counter, Kind, guarded, runtime};
 /// Rounds of each storm.
 const ROUNDS: u64 = if cfg!(debug_assertions) { 6 } else { 12 };
 
+/// A number from the environment.
+fn from_env(key: &str) -> Option<u64> {
+    let text = std::env::var(key).ok()?;
+    Some(text.parse().expect("the variable holds a number"))
+}
+
 /// Runs a storm with several seeds on runtimes of 8 to 16 workers, and on the two with one thread.
 fn storm<F>(name: &'static str, body: impl Fn(Random) -> F + Clone + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let from_env = |key: &str| {
-        std::env::var(key)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
     let rounds = from_env("TASCA_STRESS_ROUNDS").unwrap_or(ROUNDS);
     let first = from_env("TASCA_STRESS_SEED");
     for round in 0..rounds {

@@ -1,0 +1,299 @@
+//! Whole programs in an order drawn from thousands of seeds, on the deterministic runtime: what must hold at the end, whatever
+//! the order. Each run is over in a millisecond, and its seed gives it again: set `TASCA_STRESS_SEED`.
+//!
+//! A wake-up that is lost shows as a run that hangs, since nothing but wake-ups makes it go on.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tasca::sync::{Lock, Queue, Semaphore};
+use tasca::time::sleep;
+use tasca::{
+    Runtime, Task, TaskGroup, catch_cancelled, finally, gather, promise, shield, spawn, timeout,
+    wait, yield_now,
+};
+use tasca_tests::{Counter, Kind, guarded, runtime};
+
+use crate::random::Random;
+use crate::{Said, from_env};
+
+/// Seeds that each program runs with.
+const N_SEEDS: u64 = if cfg!(debug_assertions) { 1_000 } else { 5_000 };
+/// How many are run under one guard against hanging.
+const N_TOGETHER: u64 = 100;
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// When every task has come to its end.
+    Whole,
+    /// When main is done: the runtime drops what is left.
+    CutOff,
+}
+
+/// Runs `program` for many seeds. The program's own draws and the runtime's order follow from the same seed.
+fn for_each_seed<F>(name: &'static str, ending: Ending, program: fn(Random, Arc<World>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (first, n_seeds) = match from_env("TASCA_STRESS_SEED") {
+        Some(seed) => (seed, 1),
+        None => (Random::fresh_seed() >> 1, N_SEEDS),
+    };
+    for block in (first..first + n_seeds).step_by(N_TOGETHER as usize) {
+        let end = (block + N_TOGETHER).min(first + n_seeds);
+        guarded(&format!("{name}: seeds {block}..{end}"), move || {
+            for seed in block..end {
+                let said = Said(format!("{name}: TASCA_STRESS_SEED={seed}"));
+                run(seed, ending, program);
+                drop(said);
+            }
+        });
+    }
+}
+
+fn run<F>(seed: u64, ending: Ending, program: fn(Random, Arc<World>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (runtime, problems) = runtime(Kind::Deterministic(seed));
+    let world = Arc::new(World::new());
+    let main = runtime
+        .handle()
+        .spawn(program(Random::new(seed), Arc::clone(&world)));
+    runtime.block_on(main);
+    if ending == Ending::Whole {
+        world.check_ends(&runtime);
+    }
+    drop(runtime);
+    world.check_conservation();
+    problems.expect_none();
+}
+
+const N_PERMITS: usize = 2;
+
+/// What the tasks of a program share, and what is counted of them.
+struct World {
+    lock: Lock<()>,
+    permits: Semaphore,
+    queue: Queue<u64>,
+    begun: Counter,
+    ended: Counter,
+    cleanups_due: Counter,
+    cleanups: Counter,
+    put: Counter,
+    got: Counter,
+    inside: Counter,
+    left: Counter,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            lock: Lock::new(()),
+            permits: Semaphore::new(N_PERMITS),
+            queue: Queue::bounded(2),
+            begun: Counter::new(),
+            ended: Counter::new(),
+            cleanups_due: Counter::new(),
+            cleanups: Counter::new(),
+            put: Counter::new(),
+            got: Counter::new(),
+            inside: Counter::new(),
+            left: Counter::new(),
+        }
+    }
+
+    /// Spawns a task that is counted, and watched for polls that must not be.
+    fn spawn<T: Send + 'static>(
+        self: &Arc<Self>,
+        body: impl Future<Output = T> + Send + 'static,
+    ) -> Task<T> {
+        self.begun.add();
+        spawn(Watched {
+            body: Some(body.boxed()),
+            _ended: self.ended.on_drop(),
+        })
+    }
+
+    /// Lets what is left come to its own end.
+    fn check_ends(&self, runtime: &Runtime) {
+        runtime.block_on(async {
+            self.queue.shutdown_now();
+            while self.begun.get() != self.ended.get() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
+        assert_eq!(self.cleanups_due.get(), self.cleanups.get(), "clean-ups");
+    }
+
+    fn check_conservation(&self) {
+        assert_eq!(self.begun.get(), self.ended.get(), "tasks");
+        assert!(!self.lock.is_locked(), "the lock is free");
+        assert_eq!(self.inside.get(), self.left.get(), "who came in went out");
+        assert_eq!(self.permits.available_permits(), N_PERMITS);
+        assert!(self.got.get() <= self.put.get(), "an item was doubled");
+    }
+}
+
+/// A future that is polled by one at a time, and never after its end.
+struct Watched<T> {
+    body: Option<BoxFuture<'static, T>>,
+    _ended: tasca_tests::DropCount,
+}
+
+impl<T> Future for Watched<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        // Taken out while it runs: a second poll finds none.
+        let mut body = self
+            .body
+            .take()
+            .expect("polled twice at once, or after its end");
+        let polled = body.poll_unpin(cx);
+        if polled.is_pending() {
+            self.body = Some(body);
+        }
+        polled
+    }
+}
+
+/// Some work of a random kind, with more tasks below it.
+fn work(mut random: Random, world: Arc<World>, depth: u32) -> BoxFuture<'static, ()> {
+    async move {
+        for _ in 0..1 + random.below(3) {
+            step(&mut random, &world, depth).await;
+        }
+    }
+    .boxed()
+}
+
+async fn step(random: &mut Random, world: &Arc<World>, depth: u32) {
+    if depth == 0 {
+        return leaf(random, world).await;
+    }
+    let (kind, patience) = (random.below(8), Duration::from_micros(random.below(900)));
+    let mut child = || work(random.split(), Arc::clone(world), depth - 1);
+    match kind {
+        0 => world.spawn(child()).await,
+        1 => {
+            let children: Vec<_> = (0..3).map(|_| world.spawn(child())).collect();
+            let _all = gather(children).await;
+        }
+        2 => {
+            let (first, second) = (child(), child());
+            let group = TaskGroup::<()>::scope(async |group| {
+                drop(group.spawn(first));
+                drop(group.spawn(second));
+                yield_now().await;
+            });
+            group.await.expect("no task of it fails");
+        }
+        3 => {
+            let children = [world.spawn(child()), world.spawn(child())];
+            let (_done, left) = wait(children).first_completed().await;
+            for task in left {
+                task.cancel();
+            }
+        }
+        4 => drop(timeout(patience, child()).await),
+        5 => {
+            let task = world.spawn(child());
+            yield_now().await;
+            task.cancel();
+            drop(task.outcome().await);
+        }
+        6 => {
+            let task = world.spawn(child());
+            let shielded = timeout(patience, shield(task));
+            let _in_time = shielded.await;
+        }
+        _ => {
+            world.cleanups_due.add();
+            let done = world.cleanups.clone();
+            // Even a clean-up that is cancelled itself has begun, once.
+            finally(child(), async move {
+                done.add();
+                yield_now().await;
+            })
+            .await;
+        }
+    }
+}
+
+async fn leaf(random: &mut Random, world: &Arc<World>) {
+    match random.below(7) {
+        0 => yield_now().await,
+        1 => sleep(Duration::from_micros(random.below(500))).await,
+        2 => {
+            let _guard = world.lock.lock().await;
+            assert_eq!(world.inside.get(), world.left.get(), "alone");
+            world.inside.add();
+            let _leaves = world.left.on_drop();
+            yield_now().await;
+        }
+        3 => {
+            let _permit = world.permits.acquire().await;
+            sleep(Duration::from_micros(random.below(100))).await;
+        }
+        // With room or without: a consumer may never come.
+        4 => {
+            if world.queue.put_nowait(random.below(9)).is_ok() {
+                world.put.add();
+            }
+        }
+        5 => {
+            let item = timeout(Duration::from_micros(random.below(200)), world.queue.get()).await;
+            if let Ok(Ok(_)) = item {
+                world.got.add();
+            }
+        }
+        _ => {
+            let (keep, task) = promise::<()>();
+            let keeper = world.spawn(async move {
+                yield_now().await;
+                // Its waiter may have been cancelled, and the promise with it.
+                let _unless_cancelled = keep.set(());
+            });
+            drop(catch_cancelled(task).await);
+            keeper.finished().await;
+        }
+    }
+}
+
+#[test]
+fn programs_of_every_kind_lose_nothing() {
+    for_each_seed("programs", Ending::Whole, |mut random, world| async move {
+        let tasks: Vec<_> = (0..1 + random.below(5))
+            .map(|_| world.spawn(work(random.split(), Arc::clone(&world), 3)))
+            .collect();
+        for task in &tasks {
+            if random.one_in(3) {
+                sleep(Duration::from_micros(random.below(600))).await;
+                task.cancel_with("by the program");
+            }
+        }
+        for task in tasks {
+            if let Err(error) = task.outcome().await {
+                assert!(error.is_cancelled(), "{error}");
+            }
+        }
+    });
+}
+
+/// The runtime ends in the middle: every task is dropped where it is, once, and what it held is free.
+#[test]
+fn programs_that_are_cut_off_give_everything_back() {
+    for_each_seed("cut off", Ending::CutOff, |mut random, world| async move {
+        for _ in 0..1 + random.below(5) {
+            drop(world.spawn(work(random.split(), Arc::clone(&world), 3)));
+        }
+        let patience = Duration::from_micros(random.below(400));
+        sleep(patience).await;
+    });
+}
