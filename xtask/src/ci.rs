@@ -28,7 +28,7 @@ impl Step {
     }
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step::new("fmt", "cargo fmt --all --check"),
     Step::new("layers", "cargo xtask layers"),
     Step::new("tidy", "cargo xtask tidy"),
@@ -47,6 +47,7 @@ const STEPS: [Step; 10] = [
     // The main job, then every test and doc test of the workspace.
     Step::new("readme", "bash .ci/run readme"),
     Step::new("loom", "cargo loom"),
+    Step::new("sanitize", "cargo xtask sanitize"),
     // Each benchmark once, as a test, so that it does not rot.
     Step::new("benches", "cargo test --workspace --all-features --bench *"),
 ];

@@ -5,6 +5,7 @@
 //! - `layers`: crates depend downwards only, and so do the rooms of `tasca-core`;
 //! - `tidy`: rules of the house that neither the compiler nor clippy knows;
 //! - `deny`: licences, sources and duplicate versions of all dependencies, as `deny.toml` says;
+//! - `sanitize`: unit tests, integration tests and storms under the address and thread sanitizers (or the one that is named);
 //! - `ci`: everything that CI runs, with the time of each step (`--without a,b` leaves steps out,
 //!   `--only a,b` runs just those).
 //!
@@ -22,6 +23,7 @@ mod ci;
 mod crates;
 mod deny;
 mod rooms;
+mod sanitize;
 mod source;
 mod spdx;
 mod tidy;
@@ -63,9 +65,10 @@ fn run(args: &[&str]) -> Result<Vec<String>, Trouble> {
         }
         ["tidy"] => tidy::check(&workspace),
         ["deny"] => deny::check(&workspace),
+        ["sanitize", names @ ..] => sanitize::run(&workspace, names),
         ["ci", choice @ ..] => ci::run(&workspace, choice),
         _ => {
-            Err("usage: cargo xtask layers | tidy | deny | ci [--without a,b | --only a,b]".into())
+            Err("usage: cargo xtask layers | tidy | deny | sanitize | ci [--without a,b | --only a,b]".into())
         }
     }
 }
