@@ -39,5 +39,5 @@ pub use gather::{Gather, gather, try_gather};
 pub use group::{ExceptionGroup, Failure, GroupClosed, GroupTask, TaskGroup};
 pub use set::{Children, OperandSet, TryOperandSet};
 pub use shield::{Shield, shield};
-pub use timeout::{Elapsed, RescheduleError, TimeoutScope, timeout, timeout_at, wait_for};
+pub use timeout::{Elapsed, RescheduleError, Timeout, TimeoutScope, timeout, timeout_at, wait_for};
 pub use wait::{Wait, wait};

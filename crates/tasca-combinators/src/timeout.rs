@@ -1,22 +1,27 @@
 //! Deadlines: [`timeout`], [`timeout_at`], [`wait_for`], and the scope they are made of.
 //!
-//! A [`TimeoutScope`] runs a body in the task that awaits it. When its deadline passes, a callback of the event loop asks the task
-//! to stop, as anybody could: what the body waits for gets the request, and may clean up or refuse.
+//! They run a body in the task that awaits it. When the deadline passes, the task is asked
+//! to stop, as anybody could ask it: what the body waits for gets the request, and may clean up or refuse.
 //! When the body has ended of it, the scope takes its request back and turns the cancellation into an
 //! [`Elapsed`], provided that nobody else has asked the task to stop as well: the count of requests tells.
+//!
+//! The deadline is an [`Expiry`], which costs next to nothing until the body suspends. It is part of the future; only a
+//! [`TimeoutScope`], which others can look at and change, keeps it behind a lock.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tasca_core::{CallHandle, Handle, TaskRef, awaited_task, catch_cancelled, current_task};
+use pin_project_lite::pin_project;
+use tasca_core::{CatchCancelled, Expiry, Handle, Left, Reraise, awaited_task, catch_cancelled};
 
+use crate::primitive::{Mutex, lock};
 use crate::shield::ended;
-use crate::sync::lock;
 
 /// The time was up.
 ///
@@ -88,49 +93,25 @@ impl Error for RescheduleError {}
 /// ```
 #[derive(Clone)]
 pub struct TimeoutScope {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    /// The expiry has been recorded with the task.
-    fired: Condvar,
+    shared: Arc<Mutex<State>>,
 }
 
 struct State {
-    phase: Phase,
     when: Option<Instant>,
-    timer: Option<CallHandle>,
-    task: Option<TaskRef>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Created,
-    Entered,
-    /// The task is being asked to stop, by the thread that runs the callback.
-    Firing,
-    /// It has been asked; the body is still reacting.
-    Expiring,
-    /// Over, in time.
-    Exited,
-    /// Over, too late.
-    Expired,
+    expiry: Expiry,
+    /// How it ended.
+    ended: Option<Left>,
 }
 
 impl TimeoutScope {
     fn new(when: Option<Instant>) -> Self {
         let state = State {
-            phase: Phase::Created,
             when,
-            timer: None,
-            task: None,
+            expiry: Expiry::at(when),
+            ended: None,
         };
         Self {
-            shared: Arc::new(Shared {
-                state: Mutex::new(state),
-                fired: Condvar::new(),
-            }),
+            shared: Arc::new(Mutex::new(state)),
         }
     }
 
@@ -172,16 +153,13 @@ impl TimeoutScope {
     /// Gives the deadline.
     #[must_use]
     pub fn when(&self) -> Option<Instant> {
-        lock(&self.shared.state).when
+        lock(&self.shared).when
     }
 
     /// Whether the deadline has passed while the body ran.
     #[must_use]
     pub fn expired(&self) -> bool {
-        matches!(
-            lock(&self.shared.state).phase,
-            Phase::Firing | Phase::Expiring | Phase::Expired
-        )
+        lock(&self.shared).has_expired()
     }
 
     /// Gives the running scope another deadline, or none. One in the past is due at once.
@@ -189,24 +167,23 @@ impl TimeoutScope {
     /// # Errors
     ///
     /// [`RescheduleError`] before the scope runs, once the deadline has passed, and after the end.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    #[track_caller]
     pub fn reschedule(&self, deadline: Option<Instant>) -> Result<(), RescheduleError> {
-        let old = {
-            let mut state = lock(&self.shared.state);
-            match state.phase {
-                Phase::Entered => {}
-                Phase::Created => return Err(RescheduleError("does not run yet")),
-                Phase::Firing | Phase::Expiring | Phase::Expired => {
-                    return Err(RescheduleError("has expired"));
-                }
-                Phase::Exited => return Err(RescheduleError("has ended")),
-            }
-            state.when = deadline;
-            state.timer.take()
-        };
-        if let Some(timer) = old {
-            timer.cancel();
+        let mut state = lock(&self.shared);
+        match state.ended {
+            Some(Left::InTime) => return Err(RescheduleError("has ended")),
+            Some(Left::Late { .. }) => return Err(RescheduleError("has expired")),
+            None if !state.expiry.is_entered() => return Err(RescheduleError("does not run yet")),
+            None => {}
         }
-        self.arm();
+        if state.expiry.reschedule(deadline).is_err() {
+            return Err(RescheduleError("has expired"));
+        }
+        state.when = deadline;
         Ok(())
     }
 
@@ -224,33 +201,6 @@ impl TimeoutScope {
         self.reschedule(Handle::current().time().checked_add(limit))
     }
 
-    #[track_caller]
-    fn arm(&self) {
-        let Some(deadline) = self.when() else { return };
-        let shared = Arc::clone(&self.shared);
-        let expire = move || shared.expire(deadline);
-        let handle = Handle::current();
-        let timer = if deadline <= handle.time() {
-            // Due before whatever the body leaves to be done next (rule T9).
-            handle.call_soon(expire)
-        } else {
-            handle.call_at(deadline, expire)
-        };
-        let late = {
-            let mut state = lock(&self.shared.state);
-            // Somebody else may have changed the deadline, or the scope may be over.
-            let is_current = state.phase == Phase::Entered && state.when == Some(deadline);
-            if is_current {
-                state.timer.replace(timer)
-            } else {
-                Some(timer)
-            }
-        };
-        if let Some(late) = late {
-            late.cancel();
-        }
-    }
-
     /// Runs `body` in this task until it ends, or the deadline passes and the body has ended of that.
     ///
     /// # Errors
@@ -266,123 +216,186 @@ impl TimeoutScope {
     ///
     /// A cancellation from outside goes to the body, and passes through. Dropping the future drops the body
     /// and disarms the timer.
-    pub async fn run<F: IntoFuture>(self, body: F) -> Result<F::Output, Elapsed> {
-        let mut run = Run::enter(&self);
-        let ended = catch_cancelled(body.into_future()).await;
-        let is_elapsed = run.leave();
-        match ended {
-            Ok(value) => Ok(value),
-            Err(_) if is_elapsed => Err(Elapsed(())),
-            Err(cancelled) => cancelled.reraise().await,
-        }
-    }
-}
-
-impl Shared {
-    /// The deadline has passed.
-    fn expire(&self, deadline: Instant) {
-        let task = {
-            let mut state = lock(&self.state);
-            if state.phase != Phase::Entered || state.when != Some(deadline) {
-                return;
-            }
-            state.phase = Phase::Firing;
-            state.timer = None;
-            state.task.clone()
+    pub fn run<F: IntoFuture>(self, body: F) -> Timeout<F::IntoFuture> {
+        let running = Running {
+            scope: self,
+            is_entered: false,
         };
-        if let Some(task) = task {
-            task.cancel();
-        }
-        lock(&self.state).phase = Phase::Expiring;
-        self.fired.notify_all();
+        Timeout::new(Scope::Shared(running), body.into_future())
     }
 }
 
-/// A scope while its body runs.
-struct Run<'a> {
-    scope: &'a TimeoutScope,
-    task: TaskRef,
-    /// Requests that stood when the scope was entered.
-    cancelling: usize,
-    is_over: bool,
+impl State {
+    fn has_expired(&self) -> bool {
+        match self.ended {
+            Some(left) => left != Left::InTime,
+            None => self.expiry.has_passed(),
+        }
+    }
+
+    fn leave(&mut self) -> Left {
+        let left = self.expiry.leave();
+        *self.ended.get_or_insert(left)
+    }
 }
 
-impl<'a> Run<'a> {
+/// A scope that ends with the future of its body.
+struct Running {
+    scope: TimeoutScope,
+    is_entered: bool,
+}
+
+impl Running {
     #[track_caller]
-    fn enter(scope: &'a TimeoutScope) -> Self {
-        let task =
-            current_task().expect("a timeout needs a task to be cancelled: await it inside one");
-        let cancelling = task.cancelling();
-        {
-            let mut state = lock(&scope.shared.state);
-            assert!(state.phase == Phase::Created, "a timeout scope is run once");
-            state.phase = Phase::Entered;
-            state.task = Some(task.clone());
+    fn enter(&mut self) {
+        let mut state = lock(&self.scope.shared);
+        let is_new = state.ended.is_none() && !state.expiry.is_entered();
+        if is_new {
+            state.expiry.enter();
+            self.is_entered = true;
         }
-        scope.arm();
-        Self {
-            scope,
-            task,
-            cancelling,
-            is_over: false,
-        }
-    }
-
-    /// Ends the scope: disarms the timer, takes its request back; says whether a cancellation of the body is its own.
-    fn leave(&mut self) -> bool {
-        self.is_over = true;
-        let shared = &self.scope.shared;
-        let (timer, has_fired) = {
-            let mut state = lock(&shared.state);
-            // The request must have been recorded before it is taken back (rule M9).
-            while state.phase == Phase::Firing {
-                state = shared
-                    .fired
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            let has_fired = state.phase == Phase::Expiring;
-            state.phase = if has_fired {
-                Phase::Expired
-            } else {
-                Phase::Exited
-            };
-            state.task = None;
-            (state.timer.take(), has_fired)
-        };
-        if let Some(timer) = timer {
-            timer.cancel();
-        }
-        has_fired && self.task.uncancel() <= self.cancelling
+        drop(state);
+        assert!(is_new, "a timeout scope is run once");
     }
 }
 
-// The body panicked, or the scope is dropped from outside.
-impl Drop for Run<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.leave();
+        if self.is_entered {
+            let _left = lock(&self.scope.shared).leave();
         }
+    }
+}
+
+/// Where the deadline is: in the future alone, or where others see it.
+enum Scope {
+    Own(Expiry),
+    Shared(Running),
+}
+
+impl Scope {
+    #[track_caller]
+    #[inline]
+    fn enter(&mut self) {
+        match self {
+            Self::Own(expiry) => expiry.enter(),
+            Self::Shared(running) => running.enter(),
+        }
+    }
+
+    #[inline]
+    fn suspend(&mut self) {
+        match self {
+            Self::Own(expiry) => expiry.suspend(),
+            Self::Shared(running) => lock(&running.scope.shared).expiry.suspend(),
+        }
+    }
+
+    #[inline]
+    fn leave(&mut self) -> Left {
+        match self {
+            Self::Own(expiry) => expiry.leave(),
+            Self::Shared(running) => lock(&running.scope.shared).leave(),
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`timeout`], [`timeout_at`] and [`TimeoutScope::run`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Timeout<F> {
+        // Dropped first: it may look at the scope.
+        #[pin]
+        stage: Stage<F>,
+        scope: Scope,
+        is_entered: bool,
+    }
+}
+
+pin_project! {
+    #[project = StageProjection]
+    enum Stage<F> {
+        Running { #[pin] body: CatchCancelled<F> },
+        Raising { cancellation: Reraise<Infallible> },
+    }
+}
+
+impl<F: Future> Timeout<F> {
+    #[inline]
+    fn new(scope: Scope, body: F) -> Self {
+        Self {
+            stage: Stage::Running {
+                body: catch_cancelled(body),
+            },
+            scope,
+            is_entered: false,
+        }
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    #[track_caller]
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let StageProjection::Running { body } = this.stage.as_mut().project() {
+            if !*this.is_entered {
+                this.scope.enter();
+                *this.is_entered = true;
+            }
+            let Poll::Ready(ended) = body.poll(cx) else {
+                this.scope.suspend();
+                return Poll::Pending;
+            };
+            let left = this.scope.leave();
+            match ended {
+                Ok(value) => return Poll::Ready(Ok(value)),
+                Err(_) if left == (Left::Late { is_own: true }) => {
+                    return Poll::Ready(Err(Elapsed::new()));
+                }
+                Err(cancelled) => {
+                    let cancellation = cancelled.reraise();
+                    this.stage.set(Stage::Raising { cancellation });
+                }
+            }
+        }
+        match this.stage.project() {
+            StageProjection::Raising { cancellation } => {
+                match ready!(Pin::new(cancellation).poll(cx)) {}
+            }
+            StageProjection::Running { .. } => unreachable!("its end was dealt with"),
+        }
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout")
+            .field("is_entered", &self.is_entered)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for TimeoutScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = lock(&self.shared.state);
+        let state = lock(&self.shared);
         f.debug_struct("TimeoutScope")
-            .field("phase", &state.phase)
             .field("when", &state.when)
+            .field("expired", &state.has_expired())
             .finish_non_exhaustive()
     }
 }
 
-/// Runs `body` in this task; cancels it when `limit` has passed, counted from the first poll.
+/// Runs `body` in this task; cancels it when `limit` has passed, counted from the body's first suspension.
 ///
-/// A body that never suspends is never disturbed, whatever the limit.
+/// A body that never suspends is never disturbed, whatever the limit, and costs no timer and no reading of the clock.
 ///
 /// # asyncio counterpart
 ///
-/// `async with asyncio.timeout(limit)`. For the handle that it gives, use a [`TimeoutScope`].
+/// `async with asyncio.timeout(limit)`, which counts from the entry: what the body does before it suspends for the first time,
+/// and cannot be interrupted in, counts there too. For the handle that it gives, use a [`TimeoutScope`].
 ///
 /// # Errors
 ///
@@ -411,8 +424,9 @@ impl fmt::Debug for TimeoutScope {
 /// assert_eq!(timeout(Duration::ZERO, async { 5 }).await, Ok(5));
 /// # });
 /// ```
-pub async fn timeout<F: IntoFuture>(limit: Duration, body: F) -> Result<F::Output, Elapsed> {
-    TimeoutScope::after(limit).run(body).await
+#[inline]
+pub fn timeout<F: IntoFuture>(limit: Duration, body: F) -> Timeout<F::IntoFuture> {
+    Timeout::new(Scope::Own(Expiry::after(limit)), body.into_future())
 }
 
 /// As [`timeout`], with a deadline.
@@ -432,8 +446,9 @@ pub async fn timeout<F: IntoFuture>(limit: Duration, body: F) -> Result<F::Outpu
 /// # Cancel safety
 ///
 /// As for [`timeout`].
-pub async fn timeout_at<F: IntoFuture>(deadline: Instant, body: F) -> Result<F::Output, Elapsed> {
-    TimeoutScope::at(deadline).run(body).await
+#[inline]
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, body: F) -> Timeout<F::IntoFuture> {
+    Timeout::new(Scope::Own(Expiry::at(Some(deadline))), body.into_future())
 }
 
 /// Waits for `future`, which may be a task; cancels it when `limit` passes first, and waits until it has stopped.

@@ -65,6 +65,7 @@ pub use scheduler::extension::Extension;
 pub use scope::{Cancelled, CatchCancelled, Reraise, catch_cancelled, finally};
 pub use task::context::{Context, ContextVar, Token};
 pub use task::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
+pub use task::expiry::Left;
 pub use task::handle::{CallbackId, Task, TaskId, TaskRef};
 pub use task::job::{Job, JobBuilder, current_job, current_job_cancelled};
 pub use task::join::{Finished, JoinRef, Outcome};
@@ -73,3 +74,4 @@ pub use task::observe::{CancelForward, Group, Observation, Observer, SharedTask,
 pub use task::promise::{Promise, promise};
 #[doc(inline)]
 pub use task::toolkit as leaf;
+pub use time::expiry::{Expired, Expiry};

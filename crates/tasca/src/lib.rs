@@ -176,8 +176,8 @@ pub mod combinators {
     pub use tasca_combinators::{
         AsCompleted, AsCompletedWithin, Children, Elapsed, ExceptionGroup, Failure, Gather,
         GroupClosed, GroupTask, Next, NextWithin, OperandSet, RescheduleError, Shield, TaskGroup,
-        TimeoutScope, TryOperandSet, Wait, as_completed, gather, shield, timeout, timeout_at,
-        try_gather, wait, wait_for,
+        Timeout, TimeoutScope, TryOperandSet, Wait, as_completed, gather, shield, timeout,
+        timeout_at, try_gather, wait, wait_for,
     };
     pub use tasca_core::{Child, Observed, Operand, SharedTask, TryChild, TryOperand};
 }

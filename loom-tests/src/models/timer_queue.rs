@@ -59,7 +59,7 @@ impl Token {
 }
 
 /// A queue whose first chunk of slots exists, so that keys are known to every thread spawned later.
-fn queue() -> TimerQueue {
+fn queue() -> TimerQueue<Waker> {
     let mut queue = TimerQueue::new();
     let key = queue.insert(0, Waker::noop().clone());
     drop(queue.cancel(key));
@@ -68,7 +68,7 @@ fn queue() -> TimerQueue {
 
 /// A thread that cancels the timer whose key it finds in the mailbox, if it does.
 fn cancel_from_elsewhere(
-    shard: &Arc<TimerShard>,
+    shard: &Arc<TimerShard<Waker>>,
     mailbox: &StdArc<Mailbox<Option<TimerKey>>>,
 ) -> thread::JoinHandle<Option<Waker>> {
     let shard = Arc::clone(shard);
@@ -89,11 +89,11 @@ fn post(mailbox: &Mailbox<Option<TimerKey>>, key: TimerKey) {
 }
 
 /// Fires everything; the wakers are woken. Returns how many.
-fn fire(queue: &mut TimerQueue, now_ns: u64) -> usize {
+fn fire(queue: &mut TimerQueue<Waker>, now_ns: u64) -> usize {
     let mut fired = Vec::new();
     assert!(!queue.pop_expired(now_ns, &mut fired, usize::MAX));
     let n_fired = fired.len();
-    fired.into_iter().for_each(Waker::wake);
+    fired.into_iter().for_each(|(_, waker)| waker.wake());
     n_fired
 }
 
@@ -246,8 +246,8 @@ fn a_replaced_waker_and_its_successor_come_out_once() {
                 shard.cancel_remote(key)
             })
         };
-        assert!(!queue.holds_waker(key, &new));
-        let replaced = queue.replace_waker(key, new);
+        assert!(!queue.holds(key, |waker| waker.will_wake(&new)));
+        let replaced = queue.replace(key, new);
         let n_fired = fire(&mut queue, 1);
         let cancelled = canceller.join().expect("no panic");
         assert_eq!(n_fired + usize::from(cancelled.is_some()), 1);

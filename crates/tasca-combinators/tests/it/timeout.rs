@@ -1,11 +1,13 @@
 //! The rules of time-out scopes (T), each by its name.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tasca_combinators::{Elapsed, TaskGroup, TimeoutScope, timeout, timeout_at};
 use tasca_core::time::sleep;
-use tasca_core::{Handle, catch_cancelled, current_task, promise, spawn, yield_now};
+use tasca_core::{Handle, Runtime, catch_cancelled, current_task, promise, spawn, yield_now};
 
 use crate::{LONG, SHORT, everywhere, in_order, settle};
 
@@ -198,7 +200,7 @@ fn a_scope_that_does_not_run_or_has_expired_keeps_its_deadline() {
 // T12
 #[test]
 fn of_nested_scopes_with_one_deadline_the_outermost_fails() {
-    in_order(async {
+    everywhere(|| async {
         let deadline = Handle::current().time() + SHORT;
         let inner = async {
             let caught = catch_cancelled(timeout_at(deadline, pending::<()>())).await;
@@ -206,6 +208,32 @@ fn of_nested_scopes_with_one_deadline_the_outermost_fails() {
         };
         assert!(timeout_at(deadline, inner).await.is_err());
         assert_eq!(cancelling(), 0);
+    });
+}
+
+// T12
+#[test]
+fn of_nested_scopes_with_one_limit_the_outermost_fails() {
+    everywhere(|| async {
+        let inner = || async {
+            timeout(SHORT, pending::<()>()).await.unwrap_err();
+            unreachable!("the inner scope has passed a cancellation");
+        };
+        let both = async { futures::join!(inner(), inner()) };
+        assert_eq!(
+            timeout(SHORT, both).await,
+            Err(timeout(SHORT, pending::<()>()).await.unwrap_err())
+        );
+        assert_eq!(cancelling(), 0);
+    });
+}
+
+// H4
+#[test]
+fn its_timer_comes_before_those_of_the_body_with_the_same_deadline() {
+    in_order(async {
+        assert!(timeout(SHORT, sleep(SHORT)).await.is_err());
+        assert_eq!(timeout(SHORT + SHORT, sleep(SHORT)).await, Ok(()));
     });
 }
 
@@ -248,4 +276,95 @@ fn a_panic_of_the_body_leaves_no_request_behind() {
         assert!(task.outcome().await.unwrap_err().is_panic());
         assert_eq!(shadow.cancelling(), 0);
     });
+}
+
+// T18
+#[test]
+fn one_that_is_left_before_its_expiry_has_run_is_left_in_time() {
+    in_order(async {
+        let scope = TimeoutScope::never();
+        let handle = scope.clone();
+        let (go, going) = promise();
+        let task = spawn(async move {
+            let ended = scope.run(going).await;
+            yield_now().await;
+            (ended, cancelling())
+        });
+        yield_now().await;
+        // The task's next step is queued before the expiry.
+        go.set(1).unwrap();
+        handle.reschedule(Some(Handle::current().time())).unwrap();
+        assert!(!handle.expired());
+        assert_eq!(task.await, (Ok(1), 0));
+        assert!(!handle.expired());
+    });
+}
+
+#[test]
+fn a_scope_that_moves_to_another_task_cancels_that_one() {
+    in_order(async {
+        let mut scope = Box::pin(timeout(SHORT, pending::<()>()));
+        assert!(poll_once(&mut scope).await.is_pending());
+        let moved = spawn(async move { (scope.await, cancelling()) });
+        assert_eq!(sleep_uncancelled(SHORT + SHORT).await, 0);
+        assert_eq!(
+            moved.await,
+            (Err(timeout(SHORT, pending::<()>()).await.unwrap_err()), 0)
+        );
+    });
+}
+
+#[test]
+fn a_scope_that_is_dropped_does_not_expire() {
+    everywhere(|| async {
+        let mut scope = Box::pin(timeout(SHORT, pending::<()>()));
+        assert!(poll_once(&mut scope).await.is_pending());
+        drop(scope);
+        assert_eq!(sleep_uncancelled(SHORT + SHORT).await, 0);
+    });
+}
+
+// M9
+#[test]
+fn no_request_is_left_behind_when_body_and_deadline_end_together() {
+    let runtime = Runtime::builder()
+        .multi_thread()
+        .worker_threads(4)
+        .build()
+        .unwrap();
+    let ended = runtime.run(async {
+        // Held up now and then, so that timers are fired by others than the workers that armed them.
+        let blocker = spawn(async {
+            loop {
+                std::thread::sleep(Duration::from_millis(3));
+                yield_now().await;
+            }
+        });
+        let tasks = (0..8_u64).map(|n| {
+            spawn(async move {
+                for round in 0..300 {
+                    let limit = Duration::from_micros((n * 37 + round * 11) % 150);
+                    let _either = timeout(limit, timeout(limit, sleep(limit))).await;
+                    assert_eq!(cancelling(), 0);
+                    // A request that was left behind would be delivered here.
+                    yield_now().await;
+                }
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await;
+        }
+        blocker.cancel();
+    });
+    ended.unwrap();
+}
+
+/// Sleeps; gives the number of requests that stand then. Panics if it is cancelled.
+async fn sleep_uncancelled(delay: Duration) -> usize {
+    catch_cancelled(sleep(delay)).await.unwrap();
+    cancelling()
+}
+
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }

@@ -9,7 +9,7 @@ use crate::primitive::{Arc, Mutex};
 use crate::scheduler::current::{self, Entered};
 use crate::scheduler::extension::Extension;
 use crate::scheduler::shared::Shared;
-use crate::scheduler::timers::Timer;
+use crate::scheduler::timers::{Alarm, Timer};
 use crate::task::cancel;
 use crate::task::context::Context;
 use crate::task::error::Problem;
@@ -194,7 +194,7 @@ impl Handle {
             Arc::new(Mutex::new(Some(Timer::arm(
                 &self.shared,
                 deadline_ns,
-                waker::owned(task.ptr()),
+                Alarm::Wake(waker::owned(task.ptr())),
             ))))
         });
         CallHandle {

@@ -9,12 +9,11 @@
 //! loop waits for them; it never lets real time pass for a timer. A job on a thread pool is the exception: the clock does not
 //! jump while one is under way.
 
-use std::task::Waker;
-
 use super::remote::Core;
+use super::timers::Fired;
 use super::worker::Worker;
 use crate::primitive::{AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
-use crate::task::{After, Runnable, current, waker};
+use crate::task::{After, Runnable, current};
 
 /// The part of the runtime that only this flavour uses.
 #[derive(Debug)]
@@ -97,7 +96,7 @@ pub(crate) fn run_until(worker: &Worker, is_over: impl Fn() -> bool) {
     let shared = worker.shared();
     let _unlimited = current::lift_budget();
     let mut entries: Vec<Runnable> = Vec::new();
-    let mut wakers: Vec<Waker> = Vec::new();
+    let mut fired: Vec<Fired> = Vec::new();
     while !is_over() {
         take_inbox(worker);
         if worker.with_core(|core| core.queue.len()) == 0 {
@@ -118,7 +117,7 @@ pub(crate) fn run_until(worker: &Worker, is_over: impl Fn() -> bool) {
                 }
             }
         }
-        queue_due_timers(worker, &mut wakers);
+        queue_due_timers(worker, &mut fired);
         worker.with_core(|core| core.queue.take_all(|_| false, &mut entries));
         shared.deterministic.shuffle(&mut entries);
         let mut cycle = entries.drain(..);
@@ -168,19 +167,15 @@ fn wait_for_others(worker: &Worker) {
     }
 }
 
-/// Queues what is due: a callback itself, or, for a sleeping task, the step that wakes it (asyncio's
-/// timers complete a future, whose waiter runs one cycle later).
-fn queue_due_timers(worker: &Worker, wakers: &mut Vec<Waker>) {
+/// Queues what is due: a callback itself, or the step that wakes a sleeping task (asyncio's
+/// timers complete a future, whose waiter runs one cycle later), or that cancels one whose deadline has passed.
+fn queue_due_timers(worker: &Worker, fired: &mut Vec<Fired>) {
     let shared = worker.shared();
     let now_ns = shared.clock.now_ns();
     loop {
-        let more = worker.with_core(|core| core.timers.pop_expired(now_ns, wakers, 256));
-        for waker in wakers.drain(..) {
-            if waker::is_callback(&waker) {
-                waker.wake();
-            } else {
-                drop(shared.new_callback(Box::new(move || waker.wake()), false));
-            }
+        let more = worker.with_core(|core| core.timers.pop_expired(now_ns, fired, 256));
+        for (key, alarm) in fired.drain(..) {
+            alarm.queue_step(worker, key);
         }
         if !more {
             return;

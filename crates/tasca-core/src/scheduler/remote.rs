@@ -1,5 +1,6 @@
 //! The part of a worker that others may reach.
 
+use super::timers::Alarm;
 use crate::biased::BiasedLock;
 use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
 use crate::queue::{Inbox, Private, Thief};
@@ -10,7 +11,7 @@ use crate::timer_queue::{TimerQueue, TimerShard};
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) queue: Private<Runnable>,
-    pub(crate) timers: TimerQueue,
+    pub(crate) timers: TimerQueue<Alarm>,
 }
 
 /// One for each worker, spare ones included.
@@ -18,7 +19,7 @@ pub(crate) struct Core {
 pub(crate) struct Remote {
     pub(crate) index: usize,
     pub(crate) core: BiasedLock<Core>,
-    pub(crate) timers: Arc<TimerShard>,
+    pub(crate) timers: Arc<TimerShard<Alarm>>,
     pub(crate) thief: Thief<Runnable>,
     pub(crate) inbox: Inbox<Runnable>,
     /// Odd while the worker polls a task; changes with every poll.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::{Flavor, Shared};
 use super::shutdown;
+use super::timers::Fired;
 use crate::poller::Events;
 use crate::primitive::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::task::error::{Problem, Trouble};
@@ -131,6 +132,7 @@ struct Watch {
     events: Events,
     taken: Vec<Runnable>,
     wakers: Vec<std::task::Waker>,
+    fired: Vec<Fired>,
     quiet_ticks: u32,
     last_tick: Instant,
 }
@@ -143,6 +145,7 @@ impl Watch {
             events: Events::new(),
             taken: Vec::new(),
             wakers: Vec::new(),
+            fired: Vec::new(),
             quiet_ticks: 0,
             last_tick: Instant::now(),
             shared,
@@ -232,11 +235,11 @@ impl Watch {
         let shared = &self.shared;
         let remote = &shared.workers[worker];
         let now_ns = shared.clock.now_ns();
-        let (taken, wakers) = (&mut self.taken, &mut self.wakers);
+        let (taken, wakers, fired) = (&mut self.taken, &mut self.wakers, &mut self.fired);
         let visited = remote.core.try_visit(|core| {
             core.queue
                 .take_all(|task: &Runnable| task.home().is_some(), taken);
-            core.timers.pop_expired(now_ns, wakers, FIRED_AT_ONCE_MAX);
+            core.timers.pop_expired(now_ns, fired, FIRED_AT_ONCE_MAX);
         });
         // A worker that was caught inside its core is not stuck; or it is, and the next tick comes.
         let _ = visited;
@@ -251,6 +254,9 @@ impl Watch {
             shared.report_driver_error(&error);
         }
         // Woken from a thread that is no worker, the tasks go to the injector.
+        for (key, alarm) in fired.drain(..) {
+            alarm.go_off(shared, remote, key);
+        }
         for waker in wakers.drain(..) {
             waker::wake_reported(&**shared, waker);
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::current::{self, Entered};
 use super::remote::{Core, Remote};
 use super::shared::{Flavor, Shared};
+use super::timers::Fired;
 use crate::idle::Unparked;
 use crate::poller::Events;
 use crate::primitive::{Arc, spin_loop};
@@ -75,6 +76,7 @@ pub(crate) struct Worker {
     numbers: RefCell<Numbers>,
     events: RefCell<Events>,
     wakers: RefCell<Vec<Waker>>,
+    fired: RefCell<Vec<Fired>>,
     batch: RefCell<Vec<Runnable>>,
 }
 
@@ -106,6 +108,7 @@ impl Worker {
             }),
             events: RefCell::new(Events::new()),
             wakers: RefCell::new(Vec::new()),
+            fired: RefCell::new(Vec::new()),
             batch: RefCell::new(Vec::with_capacity(SHARED_AT_ONCE_MAX)),
             shared,
             remote,
@@ -360,14 +363,22 @@ impl Worker {
         }
     }
 
-    /// Wakes whoever waits for a time that has come; `true` if anybody did.
+    /// Does what is to be done at a time that has come; `true` if there was anything.
     fn fire_timers(&self, now_ns: u64) -> bool {
-        let mut wakers = self.wakers.take();
+        let mut fired = self.fired.take();
         self.with_core(|core| {
             core.timers
-                .pop_expired(now_ns, &mut wakers, FIRED_AT_ONCE_MAX);
+                .pop_expired(now_ns, &mut fired, FIRED_AT_ONCE_MAX);
         });
-        self.wake_all(wakers)
+        let any = !fired.is_empty();
+        self.dispatching.set(true);
+        for (key, alarm) in fired.drain(..) {
+            alarm.go_off(&self.shared, &self.remote, key);
+        }
+        self.dispatching.set(false);
+        // Panic: as in `wake_all`.
+        self.fired.replace(fired);
+        any
     }
 
     /// Hears what the system has to say about sockets, waiting for it at most `timeout`.
@@ -455,10 +466,10 @@ impl Worker {
 
     /// Disarms every timer that is left; for a worker that ends with its runtime.
     pub(crate) fn drain_timers(&self) {
-        let mut wakers = Vec::new();
-        self.with_core(|core| core.timers.drain_all(&mut wakers));
-        for waker in wakers {
-            drop_quietly(waker);
+        let mut alarms = Vec::new();
+        self.with_core(|core| core.timers.drain_all(&mut alarms));
+        for alarm in alarms {
+            drop_quietly(alarm);
         }
     }
 

@@ -5,10 +5,12 @@ use std::ptr::NonNull;
 
 use super::current;
 use super::error::{CancelMessage, TaskError};
-use super::ext::{Ext, Request};
+use super::expiry::ExpiryId;
+use super::ext::{Ext, Request, Shared};
 use super::handle::TaskRef;
 use super::header::{Header, TaskPtr};
 use super::state::{CancelRequest, EndPoll, Live, Wake};
+use super::weak::WeakTask;
 
 /// What a task waits for, as far as cancel requests are concerned. Noted by the leaf that goes pending, for one
 /// poll: the next one begins with nothing.
@@ -127,14 +129,21 @@ fn pass_on(holder: TaskPtr, target: &WaitsFor, message: Option<&CancelMessage>) 
         WaitsFor::Nothing | WaitsFor::Several => false,
         WaitsFor::Task(..) => target
             .task()
-            .is_some_and(|task| cancel_for(Some(holder), task.ptr(), message)),
+            .is_some_and(|task| cancel_for(Some(holder), task.ptr(), message, None)),
     }
 }
 
-/// Counts a request, and notes it where the task is queued or running.
-fn request(task: TaskPtr, message: Option<&CancelMessage>) -> CancelRequest {
+/// Counts a request, and notes it where the task is queued or running. Refuses that of a deadline whose scope was left.
+fn request(
+    task: TaskPtr,
+    message: Option<&CancelMessage>,
+    expiry: Option<ExpiryId>,
+) -> CancelRequest {
     let ext = task.ext_or_new();
     let mut shared = ext.shared.lock();
+    if expiry.is_some_and(|expiry| shared.expiries.meet(expiry)) {
+        return CancelRequest::Refused;
+    }
     let outcome = task.state().request_cancel();
     match outcome {
         CancelRequest::Refused => {}
@@ -162,11 +171,23 @@ fn request(task: TaskPtr, message: Option<&CancelMessage>) -> CancelRequest {
 /// The chain of tasks that wait for one another is walked down with every link held, so that none
 /// of them runs, or lets go of the next, before the request has found its place.
 pub(crate) fn cancel(task: TaskPtr, message: Option<&CancelMessage>) -> bool {
-    cancel_for(None, task, message)
+    cancel_for(None, task, message, None)
 }
 
-/// As [`cancel`], on behalf of `holder`, which the caller holds and which waits for `task`.
-fn cancel_for(holder: Option<TaskPtr>, task: TaskPtr, message: Option<&CancelMessage>) -> bool {
+/// Asks `task` to stop because a deadline has passed, unless the scope was left first (see [`expiry`](super::expiry)).
+pub(crate) fn expire(task: WeakTask, expiry: ExpiryId) {
+    if let Some(task) = task.get() {
+        cancel_for(None, task.ptr(), None, Some(expiry));
+    }
+}
+
+/// As [`cancel`] or [`expire`], on behalf of `holder`, which the caller holds and which waits for `task`.
+fn cancel_for(
+    holder: Option<TaskPtr>,
+    task: TaskPtr,
+    message: Option<&CancelMessage>,
+    expiry: Option<ExpiryId>,
+) -> bool {
     if holder == Some(task) {
         // It waits for itself: nothing can take the request but the task.
         return false;
@@ -177,7 +198,7 @@ fn cancel_for(holder: Option<TaskPtr>, task: TaskPtr, message: Option<&CancelMes
         }
         return super::promise::cancel_passive(task, message);
     }
-    match request(task, message) {
+    match request(task, message, expiry) {
         CancelRequest::Refused => return false,
         CancelRequest::Flagged => return true,
         CancelRequest::Held => {}
@@ -202,7 +223,7 @@ fn cancel_for(holder: Option<TaskPtr>, task: TaskPtr, message: Option<&CancelMes
         {
             break false;
         }
-        match request(next.ptr(), message) {
+        match request(next.ptr(), message, None) {
             CancelRequest::Refused => break false,
             CancelRequest::Flagged => break true,
             CancelRequest::Held => chain.push(next),
@@ -337,6 +358,12 @@ pub(crate) fn kill(task: TaskPtr) {
 pub(crate) fn uncancel(task: TaskPtr) -> usize {
     let Some(ext) = task.ext() else { return 0 };
     let mut shared = ext.shared.lock();
+    take_back_request(task, &mut shared);
+    shared.cancelling
+}
+
+/// As [`uncancel`], with the side block of `task` locked.
+pub(super) fn take_back_request(task: TaskPtr, shared: &mut Shared) {
     shared.cancelling = shared.cancelling.saturating_sub(1);
     if shared.cancelling == 0
         && shared
@@ -347,7 +374,6 @@ pub(crate) fn uncancel(task: TaskPtr) -> usize {
         shared.request = None;
         task.state().clear_cancel();
     }
-    shared.cancelling
 }
 
 /// Whether a request has been accepted on behalf of what the task waits for, and waits for delivery: asyncio

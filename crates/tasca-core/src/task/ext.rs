@@ -8,6 +8,7 @@ use std::task::Waker;
 use super::cancel::Raised;
 use super::context::Context;
 use super::error::{CancelMessage, Name, TaskName};
+use super::expiry::Expiries;
 use super::header::TaskPtr;
 use super::observe::Forward;
 use crate::primitive::{Mutex, Ordering};
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) name: Option<std::sync::Arc<str>>,
     /// How often somebody asked for cancellation and has not taken it back.
     pub(crate) cancelling: usize,
+    /// Deadlines that have passed, of scopes that go on; or of scopes that were left a moment before.
+    pub(crate) expiries: Expiries,
     /// The request that waits for delivery.
     pub(crate) request: Option<Request>,
     /// A cancellation that a leaf of the running poll has raised by itself.

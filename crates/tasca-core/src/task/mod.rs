@@ -7,10 +7,10 @@
 //! |---|---|
 //! | [`state`] | the state word and its transitions |
 //! | [`header`], [`cell`], [`ext`] | the parts of a cell; polling and completing |
-//! | [`cancel`] | requests: recorded, passed on, delivered |
+//! | [`cancel`], [`expiry`] | requests: recorded, passed on, delivered; those of deadlines |
 //! | [`waker`], [`leaf`], [`current`] | a task seen from inside a poll |
 //! | [`toolkit`] | the same for leaves of other crates |
-//! | [`handle`], [`join`] | a task seen from outside |
+//! | [`handle`], [`join`], [`weak`] | a task seen from outside |
 //! | [`promise`], [`job`] | tasks that are not polled: completed by hand, or by a closure on some executor |
 //! | [`observe`] | what combinators need: groups of tasks, requests passed on, failure |
 //! | [`context`] | context variables |
@@ -21,6 +21,7 @@ pub(crate) mod cell;
 pub(crate) mod context;
 pub(crate) mod current;
 pub(crate) mod error;
+pub(crate) mod expiry;
 pub(crate) mod ext;
 pub(crate) mod handle;
 pub(crate) mod header;
@@ -33,6 +34,7 @@ pub(crate) mod schedule;
 pub(crate) mod state;
 pub mod toolkit;
 pub(crate) mod waker;
+pub(crate) mod weak;
 
 pub(crate) use cell::{After, Runnable};
 pub(crate) use context::Context;

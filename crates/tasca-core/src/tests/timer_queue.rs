@@ -53,18 +53,22 @@ impl Wakers {
         self.n_living.load(Ordering::Relaxed)
     }
 
-    /// Wakes all of `fired` and returns their numbers, in order.
-    fn wake_all(&self, fired: &mut Vec<Waker>) -> Vec<u64> {
-        fired.drain(..).for_each(Waker::wake);
+    /// Wakes all of `taken` and returns their numbers, in order.
+    fn wake_all(&self, taken: impl IntoIterator<Item = Waker>) -> Vec<u64> {
+        taken.into_iter().for_each(Waker::wake);
         std::mem::take(&mut *self.log.lock().expect("a test failed"))
     }
 
     /// Fires what is due and returns the numbers, in order.
-    fn fire(&self, queue: &mut TimerQueue, now_ns: u64) -> Vec<u64> {
+    fn fire(&self, queue: &mut TimerQueue<Waker>, now_ns: u64) -> Vec<u64> {
         let mut fired = Vec::new();
         assert!(!queue.pop_expired(now_ns, &mut fired, usize::MAX));
-        self.wake_all(&mut fired)
+        self.wake_all(wakers_of(fired))
     }
+}
+
+fn wakers_of(fired: Vec<(TimerKey, Waker)>) -> impl Iterator<Item = Waker> {
+    fired.into_iter().map(|(_, waker)| waker)
 }
 
 /// Xorshift: all that the tests need of chance, with a seed that can be printed.
@@ -90,8 +94,10 @@ fn an_empty_queue_has_nothing_to_do() {
     assert_eq!(queue.next_deadline(), None);
     assert_eq!(queue.len(), 0);
     assert!(!queue.pop_expired(u64::MAX, &mut fired, 10));
-    queue.drain_all(&mut fired);
     assert!(fired.is_empty());
+    let mut drained: Vec<Waker> = Vec::new();
+    queue.drain_all(&mut drained);
+    assert!(drained.is_empty());
 }
 
 #[test]
@@ -169,7 +175,21 @@ fn equal_deadlines_fire_in_arming_order_across_calls_with_a_limit() {
         !queue.pop_expired(7, &mut fired, 30),
         "exactly the limit was due"
     );
-    assert_eq!(wakers.wake_all(&mut fired), (0..51).collect::<Vec<_>>());
+    assert_eq!(
+        wakers.wake_all(wakers_of(fired)),
+        (0..51).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_timer_fires_in_the_turn_that_was_taken_for_it() {
+    let wakers = Wakers::default();
+    let mut queue = TimerQueue::new();
+    let (early, _never_used) = (queue.take_turn(), queue.take_turn());
+    queue.insert(7, wakers.make(2));
+    queue.insert(6, wakers.make(1));
+    queue.insert_in_turn(7, early, wakers.make(3));
+    assert_eq!(wakers.fire(&mut queue, 7), [1, 3, 2]);
 }
 
 #[test]
@@ -183,7 +203,7 @@ fn cancelling_gives_the_waker_back_once() {
         assert!(!queue.shard().is_armed(key));
         assert!(queue.cancel(key).is_none());
         assert!(queue.shard().cancel_remote(key).is_none());
-        assert_eq!(wakers.wake_all(&mut vec![waker]), [n as u64]);
+        assert_eq!(wakers.wake_all([waker]), [n as u64]);
         assert_eq!(queue.len(), 99 - n);
         let earliest = (n < 99).then_some(n as u64 + 1);
         assert_eq!(
@@ -216,8 +236,8 @@ fn a_stale_key_is_a_stranger_to_the_slot_s_next_timer() {
             assert!(!queue.shard().is_armed(key));
             assert!(queue.cancel(key).is_none());
             assert!(queue.shard().cancel_remote(key).is_none());
-            assert!(!queue.holds_waker(key, Waker::noop()));
-            assert!(queue.replace_waker(key, Waker::noop().clone()).is_err());
+            assert!(!queue.holds(key, |waker| waker.will_wake(Waker::noop())));
+            assert!(queue.replace(key, Waker::noop().clone()).is_err());
         }
         assert!(queue.shard().is_armed(current));
         drop(queue.cancel(current));
@@ -236,7 +256,7 @@ fn a_key_of_another_queue_does_no_harm() {
         assert!(!empty.shard().is_armed(key));
         assert!(empty.cancel(key).is_none());
         assert!(empty.shard().cancel_remote(key).is_none());
-        assert!(empty.replace_waker(key, Waker::noop().clone()).is_err());
+        assert!(empty.replace(key, Waker::noop().clone()).is_err());
     }
 }
 
@@ -310,15 +330,15 @@ fn a_replaced_waker_is_handed_back_and_the_new_one_fires() {
     let mut queue = TimerQueue::new();
     let (first, second) = (wakers.make(1), wakers.make(2));
     let key = queue.insert(5, first.clone());
-    assert!(queue.holds_waker(key, &first));
-    assert!(!queue.holds_waker(key, &second));
-    let old = queue.replace_waker(key, second.clone()).expect("armed");
+    assert!(queue.holds(key, |waker| waker.will_wake(&first)));
+    assert!(!queue.holds(key, |waker| waker.will_wake(&second)));
+    let old = queue.replace(key, second.clone()).expect("armed");
     assert!(old.will_wake(&first));
     assert!(queue.shard().is_armed(key));
-    assert!(queue.holds_waker(key, &second));
+    assert!(queue.holds(key, |waker| waker.will_wake(&second)));
     assert_eq!(wakers.fire(&mut queue, 5), [2]);
-    assert!(!queue.holds_waker(key, &second));
-    let back = queue.replace_waker(key, first.clone()).expect_err("fired");
+    assert!(!queue.holds(key, |waker| waker.will_wake(&second)));
+    let back = queue.replace(key, first.clone()).expect_err("fired");
     assert!(back.will_wake(&first));
 }
 
@@ -367,7 +387,8 @@ fn agree_with_the_oracle(seed: u64) {
     let mut now_ns = 0;
     // Coarse deadlines make for equal ones; the mix decides how large the queue becomes.
     let (n_deadlines, n_insertions) = (1 + random.below(300), 20 + random.below(60));
-    let mut number = 0;
+    let mut next_number = 0;
+    let mut turns = Vec::new();
     for _ in 0..3_000 {
         let draw = random.below(100);
         let any = (!oracle.timers.is_empty()).then(|| {
@@ -377,9 +398,24 @@ fn agree_with_the_oracle(seed: u64) {
         match (draw, any) {
             (draw, _) if draw < n_insertions => {
                 let deadline = now_ns + random.below(n_deadlines) * 10;
-                let key = queue.insert(deadline, wakers.make(number));
+                let (key, number) = match random.below(4) {
+                    0 if !turns.is_empty() => {
+                        let (turn, number) =
+                            turns.swap_remove(random.below(turns.len() as u64) as usize);
+                        let key = queue.insert_in_turn(deadline, turn, wakers.make(number));
+                        (key, number)
+                    }
+                    _ => {
+                        next_number += 1;
+                        let key = queue.insert(deadline, wakers.make(next_number));
+                        (key, next_number)
+                    }
+                };
                 oracle.timers.insert((deadline, number), key);
-                number += 1;
+            }
+            (78..80, _) => {
+                next_number += 1;
+                turns.push((queue.take_turn(), next_number));
             }
             (80..93, Some(name)) => {
                 let key = oracle.timers.remove(&name).expect("it was drawn");
@@ -388,11 +424,11 @@ fn agree_with_the_oracle(seed: u64) {
                 } else {
                     queue.shard().cancel_remote(key)
                 };
-                assert_eq!(wakers.wake_all(&mut Vec::from_iter(waker)), [name.1]);
+                assert_eq!(wakers.wake_all(waker), [name.1]);
                 oracle.ended.push(key);
             }
             (93..96, Some(name)) => {
-                let old = queue.replace_waker(oracle.timers[&name], wakers.make(name.1));
+                let old = queue.replace(oracle.timers[&name], wakers.make(name.1));
                 assert!(old.is_ok());
             }
             (96.., _) => {
@@ -400,15 +436,17 @@ fn agree_with_the_oracle(seed: u64) {
                 let max = random.below(40) as usize;
                 let mut fired = Vec::new();
                 let more = queue.pop_expired(now_ns, &mut fired, max);
-                let mut expected = Vec::new();
+                let (mut expected, mut expected_keys) = (Vec::new(), Vec::new());
                 while let Some(timer) = oracle.timers.first_entry()
                     && timer.key().0 <= now_ns
                     && expected.len() < max
                 {
                     expected.push(timer.key().1);
+                    expected_keys.push(*timer.get());
                     oracle.ended.push(timer.remove());
                 }
-                assert_eq!(wakers.wake_all(&mut fired), expected);
+                assert!(fired.iter().map(|(key, _)| *key).eq(expected_keys));
+                assert_eq!(wakers.wake_all(wakers_of(fired)), expected);
                 let is_due = oracle
                     .timers
                     .first_key_value()

@@ -2,6 +2,10 @@
 //!
 //! Deadlines are exact to the nanosecond and fire in their order; a timer never fires early. How late it fires is up to the
 //! system: some tens of microseconds on an idle machine. On the deterministic runtime time is virtual.
+//!
+//! Deadlines for a task itself, which cancel it, are in [`expiry`]: what `timeout` is made of.
+
+pub(crate) mod expiry;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -10,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::scheduler::current;
-use crate::scheduler::timers::Timer;
+use crate::scheduler::timers::{Alarm, Timer};
 use crate::task::leaf;
 
 /// Waits for `delay`; zero only yields.
@@ -38,9 +42,7 @@ use crate::task::leaf;
 /// ```
 pub fn sleep(delay: Duration) -> Sleep {
     Sleep {
-        until: Until::In(delay),
-        timer: None,
-        yielded: false,
+        stage: Stage::New(Until::In(delay)),
     }
 }
 
@@ -59,70 +61,76 @@ pub fn sleep(delay: Duration) -> Sleep {
 /// As for [`sleep`].
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
-        until: Until::At(deadline),
-        timer: None,
-        yielded: false,
+        stage: Stage::New(Until::At(deadline)),
     }
 }
 
+/// When something is to happen.
 #[derive(Clone, Copy, Debug)]
 enum Until {
-    /// The clock has not been read yet: that happens at the first poll.
+    /// The clock has not been read yet.
     In(Duration),
     At(Instant),
     /// Further away than the clock can tell.
     Never,
 }
 
+impl Until {
+    /// By the clock of `shared`; `None` if that is never.
+    fn resolve(self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        match self {
+            Self::In(delay) => now().checked_add(delay),
+            Self::At(deadline) => Some(deadline),
+            Self::Never => None,
+        }
+    }
+}
+
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
-    until: Until,
-    timer: Option<Timer>,
-    /// A sleep of no length gives the others a turn.
-    yielded: bool,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    New(Until),
+    Armed {
+        timer: Timer,
+        deadline: Instant,
+    },
+    /// A sleep of no length gives the others a turn; the instant is the one that had passed.
+    Yielded(Instant),
+    /// The end is further away than the clock can tell.
+    Endless,
 }
 
 impl Sleep {
     /// Gives the instant at which the sleep ends; `None` before it has begun, and if it never ends.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match self.until {
-            Until::At(deadline) => Some(deadline),
-            Until::In(_) | Until::Never => None,
+        match self.stage {
+            Stage::New(Until::At(deadline))
+            | Stage::Armed { deadline, .. }
+            | Stage::Yielded(deadline) => Some(deadline),
+            Stage::New(_) | Stage::Endless => None,
         }
     }
 
-    /// Sees to it that the armed timer wakes the task that polls now.
-    fn keep_timer(&mut self, deadline: Instant, cx: &Context<'_>) {
-        current::with_shared(|shared| {
-            if let (Some(shared), Some(timer)) = (shared, &mut self.timer) {
-                timer.set_waker(shared, shared.clock.ns_of(deadline), cx.waker());
-            }
-        });
-    }
-
-    /// Arms the timer; ready if there is nothing to wait for.
+    /// Reads the clock and arms the timer, if there is something to wait for.
     #[track_caller]
-    fn begin(&mut self, cx: &Context<'_>) -> Poll<()> {
+    fn begin(until: Until, cx: &Context<'_>) -> Stage {
         let begun = current::with_shared(|shared| {
             let shared = shared?;
-            let deadline = match self.until {
-                Until::In(delay) => shared.clock.now().checked_add(delay),
-                Until::At(deadline) => Some(deadline),
-                Until::Never => None,
+            let Some(deadline) = until.resolve(|| shared.clock.now()) else {
+                return Some(Stage::Endless);
             };
-            let Some(deadline) = deadline else {
-                self.until = Until::Never;
-                return Some(Poll::Pending);
-            };
-            self.until = Until::At(deadline);
             let deadline_ns = shared.clock.ns_of(deadline);
             if deadline_ns <= shared.clock.now_ns() {
-                return Some(Poll::Ready(()));
+                return Some(Stage::Yielded(deadline));
             }
-            self.timer = Some(Timer::arm(shared, deadline_ns, cx.waker().clone()));
-            Some(Poll::Pending)
+            let timer = Timer::arm(shared, deadline_ns, Alarm::Wake(cx.waker().clone()));
+            Some(Stage::Armed { timer, deadline })
         });
         // Not inside the closure: that would be the place the panic points at.
         match begun {
@@ -130,6 +138,15 @@ impl Sleep {
             None => no_runtime(),
         }
     }
+}
+
+/// Sees to it that an armed timer wakes the task that polls now.
+fn keep_timer(timer: &mut Timer, deadline: Instant, cx: &Context<'_>) {
+    current::with_shared(|shared| {
+        if let Some(shared) = shared {
+            timer.set_waker(shared, shared.clock.ns_of(deadline), cx.waker());
+        }
+    });
 }
 
 #[cold]
@@ -147,34 +164,33 @@ impl Future for Sleep {
     // The caller is the line of the `await`.
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let waited = self.timer.is_some() || self.yielded || matches!(self.until, Until::Never);
+        let waited = !matches!(self.stage, Stage::New(_));
         let guard = ready!(leaf::enter(cx, waited));
-        if let Some(timer) = &self.timer {
-            if !timer.is_armed() {
+        match &mut self.stage {
+            Stage::New(until) => {
+                self.stage = Self::begin(*until, cx);
+                if let Stage::Yielded(_) = self.stage {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Stage::Armed { timer, deadline } if timer.is_armed() => {
+                keep_timer(timer, *deadline, cx);
+                Poll::Pending
+            }
+            Stage::Armed { .. } | Stage::Yielded(_) => {
                 guard.made_progress();
-                return Poll::Ready(());
+                Poll::Ready(())
             }
-            if let Until::At(deadline) = self.until {
-                self.keep_timer(deadline, cx);
-            }
-            return Poll::Pending;
+            Stage::Endless => Poll::Pending,
         }
-        if self.yielded {
-            guard.made_progress();
-            return Poll::Ready(());
-        }
-        if self.begin(cx).is_ready() {
-            self.yielded = true;
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
     }
 }
 
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sleep")
-            .field("until", &self.until)
+            .field("stage", &self.stage)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,6 @@
 //! The half of a timer queue that belongs to its owner.
 
 use std::cmp::Reverse;
-use std::task::Waker;
 
 use crate::primitive::Arc;
 
@@ -11,14 +10,18 @@ use super::places::{Entry, Place, Places};
 use super::shard::TimerShard;
 use super::slot::{Claim, TimerKey};
 
+/// A place in the order of timers of equal deadline. Good for one timer of the queue that gave it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn(u32);
+
 /// The order of one worker's timers.
 ///
 /// Its owner is whoever has the `&mut`: the worker, or somebody who was let in to fire its timers.
 #[derive(Debug)]
-pub(crate) struct TimerQueue {
+pub(crate) struct TimerQueue<T> {
     // Invariant: this queue is the only one of the shard (both are made by `new`), so that the
     // owner of the one is the owner of the other.
-    shard: Arc<TimerShard>,
+    shard: Arc<TimerShard<T>>,
     // Invariant: a slot is on the free list of `places` (and `FREE`), or has one entry, in `fresh`
     // or `heap` (and is not `FREE`), or is in `unsettled` (and is `TAKING` or `CANCELLED`).
     places: Places,
@@ -26,7 +29,7 @@ pub(crate) struct TimerQueue {
     heap: Heap,
     // Invariant: empty between calls. Its entries' places mean nothing.
     due: Vec<Entry>,
-    /// Slots without an entry whose waker was still being taken out when they were looked at.
+    /// Slots without an entry whose payload was still being taken out when they were looked at.
     unsettled: Vec<u32>,
     /// Counts armings, modulo 2^32.
     next_arming: u32,
@@ -34,7 +37,7 @@ pub(crate) struct TimerQueue {
     n_cleared: u32,
 }
 
-impl TimerQueue {
+impl<T> TimerQueue<T> {
     /// An empty queue with its shard.
     pub(crate) fn new() -> Self {
         Self {
@@ -50,7 +53,7 @@ impl TimerQueue {
     }
 
     /// The part that other threads use; to be cloned where they find it.
-    pub(crate) fn shard(&self) -> &Arc<TimerShard> {
+    pub(crate) fn shard(&self) -> &Arc<TimerShard<T>> {
         &self.shard
     }
 
@@ -73,9 +76,25 @@ impl TimerQueue {
         }
     }
 
+    /// Takes a turn among timers of equal deadline, for one that is to be armed soon, or never.
+    #[inline]
+    pub(crate) fn take_turn(&mut self) -> Turn {
+        let turn = Turn(self.next_arming);
+        self.next_arming = self.next_arming.wrapping_add(1);
+        turn
+    }
+
     /// Arms a timer.
     #[inline]
-    pub(crate) fn insert(&mut self, deadline_ns: u64, waker: Waker) -> TimerKey {
+    pub(crate) fn insert(&mut self, deadline_ns: u64, payload: T) -> TimerKey {
+        let turn = self.take_turn();
+        self.insert_in_turn(deadline_ns, turn, payload)
+    }
+
+    /// Arms a timer that fires, among those of equal deadline, as if it had been armed when its turn
+    /// was taken.
+    #[inline]
+    pub(crate) fn insert_in_turn(&mut self, deadline_ns: u64, turn: Turn, payload: T) -> TimerKey {
         if self.fresh.is_full() {
             self.age();
         }
@@ -85,60 +104,66 @@ impl TimerQueue {
         };
         // SAFETY: (1) `&mut self`, and the invariant at `shard`. (2) The slot comes off the free
         // list, or is new.
-        let generation = unsafe { self.shard.slots.get_or_grow(slot).arm(waker) };
-        let arming = self.next_arming;
-        self.next_arming = arming.wrapping_add(1);
+        let generation = unsafe { self.shard.slots.get_or_grow(slot).arm(payload) };
         let entry = Entry {
             deadline_ns,
-            arming,
+            arming: turn.0,
             slot,
         };
         self.fresh.push(entry, &mut self.places);
         TimerKey { slot, generation }
     }
 
-    /// Cancels a timer at once and returns its waker; nothing if it has fired or been cancelled.
+    /// Cancels a timer at once and returns its payload; nothing if it has fired or been cancelled.
     #[inline]
-    pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<Waker> {
+    pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<T> {
         let slot = self.shard.slots.get(key.slot)?;
         // SAFETY: `&mut self`, and the invariant at `shard`.
-        let waker = unsafe { slot.claim(key) }?;
+        let payload = unsafe { slot.claim(key) }?;
         match self.places.get(key.slot) {
             Place::Fresh(position) => self.fresh.remove(position, &mut self.places),
             Place::Heap(position) => self.heap.remove(position, &mut self.places),
         };
         self.places.put_free(key.slot);
-        Some(waker)
+        Some(payload)
     }
 
-    /// Whether the timer is armed and would wake what this waker wakes.
+    /// Whether the timer is armed, with a payload that `is_it` says yes to.
+    ///
+    /// `is_it` may compare the payload's words, but not follow them: another thread may be taking
+    /// it out.
     #[inline]
-    pub(crate) fn holds_waker(&self, key: TimerKey, waker: &Waker) -> bool {
+    pub(crate) fn holds(&self, key: TimerKey, is_it: impl FnOnce(&T) -> bool) -> bool {
         self.shard.slots.get(key.slot).is_some_and(|slot| {
             // SAFETY: by the invariant at `shard` and the borrow of `self`, no owner writes.
-            unsafe { slot.holds(key, waker) }
+            unsafe { slot.holds(key, is_it) }
         })
     }
 
-    /// Replaces the waker of a timer and returns the old one; the key stays good.
+    /// Replaces the payload of a timer and returns the old one; the key stays good.
     ///
     /// To be asked by the holder of the key: in between, the timer seems not to be armed.
     ///
     /// # Errors
     ///
-    /// Gives the new waker back if the timer has fired or been cancelled.
-    pub(crate) fn replace_waker(&mut self, key: TimerKey, waker: Waker) -> Result<Waker, Waker> {
+    /// Gives the new one back if the timer has fired or been cancelled.
+    pub(crate) fn replace(&mut self, key: TimerKey, payload: T) -> Result<T, T> {
         match self.shard.slots.get(key.slot) {
             // SAFETY: `&mut self`, and the invariant at `shard`.
-            Some(slot) => unsafe { slot.swap(key, waker) },
-            None => Err(waker),
+            Some(slot) => unsafe { slot.swap(key, payload) },
+            None => Err(payload),
         }
     }
 
-    /// Fires what is due at `now_ns`, in order: appends the wakers, at most `max`, to `out`.
+    /// Fires what is due at `now_ns`, in order: appends names and payloads, at most `max`, to `out`.
     ///
     /// Returns whether something that is due has been left for another call.
-    pub(crate) fn pop_expired(&mut self, now_ns: u64, out: &mut Vec<Waker>, max: usize) -> bool {
+    pub(crate) fn pop_expired(
+        &mut self,
+        now_ns: u64,
+        out: &mut Vec<(TimerKey, T)>,
+        max: usize,
+    ) -> bool {
         self.sweep_if_due();
         if self.fresh.bound_ns() <= now_ns {
             self.sort_due(now_ns);
@@ -148,8 +173,8 @@ impl TimerQueue {
             let Some(entry) = self.take_due(now_ns) else {
                 return false;
             };
-            if let Some(waker) = self.release(entry.slot) {
-                out.push(waker);
+            if let Some(fired) = self.release(entry.slot) {
+                out.push(fired);
                 n_left -= 1;
             }
         }
@@ -161,28 +186,28 @@ impl TimerQueue {
             .is_some_and(|entry| entry.deadline_ns <= now_ns)
     }
 
-    /// Ends every timer, for shutdown: appends the wakers to `out`, in no order.
+    /// Ends every timer, for shutdown: appends the payloads to `out`, in no order.
     ///
     /// None of the keys is armed afterwards. The queue stays usable.
-    pub(crate) fn drain_all(&mut self, out: &mut Vec<Waker>) {
+    pub(crate) fn drain_all(&mut self, out: &mut Vec<T>) {
         self.age();
         while let Some(last) = self.heap.len().checked_sub(1) {
             // The last entry of a heap leaves without any sifting.
             let entry = self.heap.remove(last, &mut self.places);
-            out.extend(self.release(entry.slot));
+            out.extend(self.release(entry.slot).map(|(_, payload)| payload));
         }
     }
 
-    /// Frees the slot of an entry that has been removed, and returns the waker if the timer was
-    /// armed.
-    fn release(&mut self, slot: u32) -> Option<Waker> {
+    /// Frees the slot of an entry that has been removed, and returns name and payload if the timer
+    /// was armed.
+    fn release(&mut self, slot: u32) -> Option<(TimerKey, T)> {
         let state = self.shard.slots.get_or_grow(slot);
         // SAFETY: (1) `&mut self`, and the invariant at `shard`. (2) The slot had an entry.
         let claim = unsafe { state.claim_any(slot) };
         match claim {
-            Claim::Waker(waker) => {
+            Claim::Payload(key, payload) => {
                 self.places.put_free(slot);
-                return Some(waker);
+                return Some((key, payload));
             }
             Claim::Cancelled => self.places.put_free(slot),
             Claim::Taking => self.unsettled.push(slot),
@@ -201,7 +226,7 @@ impl TimerQueue {
         }
     }
 
-    /// Frees the slots whose waker has been taken out by now.
+    /// Frees the slots whose payload has been taken out by now.
     fn settle(&mut self) {
         let Self {
             shard,

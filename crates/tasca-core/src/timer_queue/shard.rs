@@ -1,7 +1,5 @@
 //! The half of a timer queue that every thread may use.
 
-use std::task::Waker;
-
 use crate::primitive::{AtomicU32, Ordering};
 use crate::slots::Slots;
 
@@ -14,14 +12,14 @@ struct Counter(AtomicU32);
 
 /// The slots of one queue's timers.
 #[derive(Debug)]
-pub(crate) struct TimerShard {
-    pub(super) slots: Slots<Slot>,
+pub(crate) struct TimerShard<T> {
+    pub(super) slots: Slots<Slot<T>>,
     /// How many timers have ever been cancelled by [`cancel_remote`](Self::cancel_remote), modulo
     /// 2^32. Only ever rises; the owner subtracts what it has cleared away.
     cancelled_remotely: Counter,
 }
 
-impl TimerShard {
+impl<T> TimerShard<T> {
     pub(super) fn new() -> Self {
         Self {
             slots: Slots::new(),
@@ -41,13 +39,13 @@ impl TimerShard {
 
     /// Cancels a timer from any thread.
     ///
-    /// Returns its waker, or nothing if it has fired or been cancelled. Its entry stays in the
+    /// Returns its payload, or nothing if it has fired or been cancelled. Its entry stays in the
     /// queue until the owner comes across it, so `TimerQueue::next_deadline` may be early.
-    pub(crate) fn cancel_remote(&self, key: TimerKey) -> Option<Waker> {
-        let waker = self.slots.get(key.slot)?.take_remotely(key)?;
+    pub(crate) fn cancel_remote(&self, key: TimerKey) -> Option<T> {
+        let payload = self.slots.get(key.slot)?.take_remotely(key)?;
         // Ordering: Relaxed; the count decides when the owner looks, not what it finds.
         self.cancelled_remotely.0.fetch_add(1, Ordering::Relaxed);
-        Some(waker)
+        Some(payload)
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! One timer's state and waker, and the name a timer is known by.
+//! One timer's state and payload, and the name a timer is known by.
 //!
 //! The word of state:
 //!
@@ -9,7 +9,7 @@
 //! +-------------------------------------------------+-------+
 //! ```
 //!
-//! | phase | entry in the queue | waker in the slot | who may touch the waker |
+//! | phase | entry in the queue | payload in the slot | who may touch the payload |
 //! |---|---|---|---|
 //! | `FREE` | no | no | the owner, to put one in |
 //! | `ARMED` | yes | yes | nobody; the owner may look |
@@ -32,7 +32,6 @@
 //! does not wrap in the life of a machine.
 
 use std::mem::MaybeUninit;
-use std::task::Waker;
 
 use crate::primitive::{AtomicU64, Ordering, UnsafeCell};
 
@@ -52,6 +51,17 @@ pub(crate) struct TimerKey {
 }
 
 impl TimerKey {
+    /// The name of no timer.
+    pub(crate) const NONE: Self = Self {
+        slot: u32::MAX,
+        generation: 0,
+    };
+
+    /// Two numbers that no other timer of the same queue has had.
+    pub(crate) fn parts(self) -> (u32, u64) {
+        (self.slot, self.generation)
+    }
+
     /// The word of state while the timer is armed.
     #[inline]
     fn armed(self) -> u64 {
@@ -62,9 +72,9 @@ impl TimerKey {
 /// What the owner finds at a slot whose entry it has removed.
 #[derive(Debug)]
 #[must_use]
-pub(super) enum Claim {
+pub(super) enum Claim<T> {
     /// The timer was armed; the slot is free.
-    Waker(Waker),
+    Payload(TimerKey, T),
     /// Somebody has cancelled it; the slot is free.
     Cancelled,
     /// Somebody is cancelling it at this moment; the slot has to be looked at again.
@@ -74,30 +84,29 @@ pub(super) enum Claim {
 // Aligned so that a slot never straddles two cache lines.
 #[derive(Debug)]
 #[repr(align(32))]
-pub(super) struct Slot {
+pub(super) struct Slot<T> {
     // Invariant: changed by the owner of the queue, except for `ARMED` to `TAKING` (anybody) and
     // from there to `CANCELLED` (whoever made it `TAKING`).
     state: AtomicU64,
-    // Invariant: holds an initialised waker exactly in phase `ARMED`. Written by the owner in phase
+    // Invariant: holds an initialised payload exactly in phase `ARMED`. Written by the owner in phase
     // `FREE`; read by the one whose exchange ended the phase `ARMED`; until somebody's exchange
     // does, the owner may look at it.
-    waker: UnsafeCell<MaybeUninit<Waker>>,
+    payload: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: the invariant at `waker` gives it to one thread at a time, apart from reads; a `Waker` is
-// `Send` and `Sync`.
-unsafe impl Sync for Slot {}
+// SAFETY: the invariant at `payload` gives it to one thread at a time, apart from reads.
+unsafe impl<T: Send + Sync> Sync for Slot<T> {}
 
-impl Default for Slot {
+impl<T> Default for Slot<T> {
     fn default() -> Self {
         Self {
             state: AtomicU64::new(FREE),
-            waker: UnsafeCell::new(MaybeUninit::uninit()),
+            payload: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 }
 
-impl Slot {
+impl<T> Slot<T> {
     /// Whether the timer of this name has neither fired nor been cancelled.
     #[inline]
     pub(super) fn is_armed(&self, key: TimerKey) -> bool {
@@ -113,38 +122,38 @@ impl Slot {
     /// 1. The caller is the queue's owner.
     /// 2. The slot is `FREE`.
     #[inline]
-    pub(super) unsafe fn arm(&self, waker: Waker) -> u64 {
+    pub(super) unsafe fn arm(&self, payload: T) -> u64 {
         // Ordering: Relaxed; a free slot's state was last written by the owner, or acquired by it
         // in `settle`.
         let free = self.state.load(Ordering::Relaxed);
         debug_assert_eq!(free & PHASE_MASK, FREE, "armed a slot that is in use");
-        self.waker.with_mut(|place| {
-            // SAFETY: by duties (1) and (2), and the invariant at `waker`, nobody else touches it.
+        self.payload.with_mut(|place| {
+            // SAFETY: by duties (1) and (2), and the invariant at `payload`, nobody else touches it.
             let place = unsafe { &mut *place };
-            place.write(waker);
+            place.write(payload);
         });
-        // Ordering: Release pairs with the Acquire exchange in `take_remotely`; the waker is seen.
+        // Ordering: Release pairs with the Acquire exchange in `take_remotely`; the payload is seen.
         self.state.store(free | ARMED, Ordering::Release);
         free >> GENERATION_SHIFT
     }
 
-    /// Ends the timer of this name and takes its waker, if it is armed. The slot is free then.
+    /// Ends the timer of this name and takes its payload, if it is armed. The slot is free then.
     ///
     /// # Safety
     ///
     /// The caller is the queue's owner.
     #[inline]
-    pub(super) unsafe fn claim(&self, key: TimerKey) -> Option<Waker> {
+    pub(super) unsafe fn claim(&self, key: TimerKey) -> Option<T> {
         let freed = (key.generation + 1) << GENERATION_SHIFT | FREE;
-        // Ordering: Release pairs with the Acquire load in `is_armed`. The waker was written by an
-        // owner, and the right to be the owner is handed on with synchronisation. Failure: the slot
+        // Ordering: Release pairs with the Acquire load in `is_armed`. The payload was written by
+        // an owner, and the right to be the owner is handed on with synchronisation. Failure: the slot
         // is not looked at.
         self.state
             .compare_exchange(key.armed(), freed, Ordering::Release, Ordering::Relaxed)
             .ok()?;
         // SAFETY: the exchange ended the phase `ARMED`; only the owner, which is here, could write
-        // another waker.
-        Some(unsafe { self.read_waker() })
+        // another payload.
+        Some(unsafe { self.read_payload() })
     }
 
     /// Ends whatever timer has the slot, whose entry has been removed from the queue.
@@ -153,7 +162,7 @@ impl Slot {
     ///
     /// 1. The caller is the queue's owner.
     /// 2. The slot is not `FREE`.
-    pub(super) unsafe fn claim_any(&self, slot: u32) -> Claim {
+    pub(super) unsafe fn claim_any(&self, slot: u32) -> Claim<T> {
         // Ordering: Relaxed; for the generation only, which the owner wrote.
         let state = self.state.load(Ordering::Relaxed);
         let key = TimerKey {
@@ -163,8 +172,8 @@ impl Slot {
         if state & PHASE_MASK == ARMED {
             // SAFETY: duty (1).
             let claimed = unsafe { self.claim(key) };
-            if let Some(waker) = claimed {
-                return Claim::Waker(waker);
+            if let Some(payload) = claimed {
+                return Claim::Payload(key, payload);
             }
         }
         // SAFETY: duty (1). By duty (2), and because it is not `ARMED` any more, the slot is
@@ -176,15 +185,15 @@ impl Slot {
         }
     }
 
-    /// Frees the slot of a cancelled timer, unless its waker is still being taken out.
+    /// Frees the slot of a cancelled timer, unless its payload is still being taken out.
     ///
     /// # Safety
     ///
     /// 1. The caller is the queue's owner.
     /// 2. The slot is `TAKING` or `CANCELLED`.
     pub(super) unsafe fn settle(&self) -> bool {
-        // Ordering: Acquire pairs with the Release store in `take_remotely`: the waker has been
-        // read before the owner writes the next one.
+        // Ordering: Acquire pairs with the Release store in `take_remotely`: the payload has
+        // been read before the owner writes the next one.
         let state = self.state.load(Ordering::Acquire);
         if state & PHASE_MASK != CANCELLED {
             debug_assert_eq!(
@@ -212,91 +221,94 @@ impl Slot {
         self.state.load(Ordering::Relaxed) & PHASE_MASK >= TAKING
     }
 
-    /// Ends the timer of this name and takes its waker, if it is armed, as anybody.
+    /// Ends the timer of this name and takes its payload, if it is armed, as anybody.
     #[inline]
-    pub(super) fn take_remotely(&self, key: TimerKey) -> Option<Waker> {
+    pub(super) fn take_remotely(&self, key: TimerKey) -> Option<T> {
         let taking = key.generation << GENERATION_SHIFT | TAKING;
-        // Ordering: Acquire pairs with the Release store in `arm`; the waker is seen. Nothing is
+        // Ordering: Acquire pairs with the Release store in `arm`; the payload is seen. Nothing is
         // published by this: the owner waits for the store below. Failure: the slot is not looked
         // at.
         self.state
             .compare_exchange(key.armed(), taking, Ordering::Acquire, Ordering::Relaxed)
             .ok()?;
-        // SAFETY: the exchange ended the phase `ARMED`; the owner writes no waker before it has
-        // seen `CANCELLED`.
-        let waker = unsafe { self.read_waker() };
-        // Ordering: Release pairs with the Acquire load in `settle`; the waker is out of the slot.
+        // SAFETY: the exchange ended the phase `ARMED`; the owner writes no payload before it
+        // has seen `CANCELLED`.
+        let payload = unsafe { self.read_payload() };
+        // Ordering: Release pairs with the Acquire load in `settle`; the payload is out of the slot.
         self.state.store(
             key.generation << GENERATION_SHIFT | CANCELLED,
             Ordering::Release,
         );
-        Some(waker)
+        Some(payload)
     }
 
-    /// Whether the timer of this name is armed with an equivalent of this waker.
+    /// Whether the timer of this name is armed, with a payload that `is_it` says yes to.
+    ///
+    /// `is_it` may compare the payload's words, but not follow them: another thread may be taking
+    /// it out.
     ///
     /// # Safety
     ///
     /// The caller is the queue's owner, or keeps it from doing anything meanwhile.
-    pub(super) unsafe fn holds(&self, key: TimerKey, waker: &Waker) -> bool {
-        // Ordering: Relaxed; wakers are written by owners, see `claim`.
+    pub(super) unsafe fn holds(&self, key: TimerKey, is_it: impl FnOnce(&T) -> bool) -> bool {
+        // Ordering: Relaxed; payloads are written by owners, see `claim`.
         self.state.load(Ordering::Relaxed) == key.armed()
-            && self.waker.with(|place| {
-                // SAFETY: only the owner writes here. Somebody may be taking the waker out, or may
+            && self.payload.with(|place| {
+                // SAFETY: only the owner writes here. Somebody may be taking the payload out, or may
                 // have: that reads the place, and leaves its bytes as they are.
                 let place = unsafe { &*place };
                 // SAFETY: it was initialised when the timer was armed. Should it be taken out just
-                // now, these are the bytes of a waker that is elsewhere: they are compared, not
+                // now, these are the bytes of a payload that is elsewhere: they are compared, not
                 // followed, and not dropped.
-                unsafe { place.assume_init_ref() }.will_wake(waker)
+                is_it(unsafe { place.assume_init_ref() })
             })
     }
 
-    /// Replaces the waker of the timer of this name and returns the old one, if it is armed;
+    /// Replaces the payload of the timer of this name and returns the old one, if it is armed;
     /// otherwise gives the new one back.
     ///
     /// # Safety
     ///
     /// The caller is the queue's owner.
-    pub(super) unsafe fn swap(&self, key: TimerKey, waker: Waker) -> Result<Waker, Waker> {
+    pub(super) unsafe fn swap(&self, key: TimerKey, payload: T) -> Result<T, T> {
         let free = key.generation << GENERATION_SHIFT | FREE;
         // Ordering: as in `claim`, but there is nothing to publish: the timer goes on.
         let exchange =
             self.state
                 .compare_exchange(key.armed(), free, Ordering::Relaxed, Ordering::Relaxed);
         if exchange.is_err() {
-            return Err(waker);
+            return Err(payload);
         }
         // SAFETY: the exchange ended the phase `ARMED`; the owner is here.
-        let old = unsafe { self.read_waker() };
+        let old = unsafe { self.read_payload() };
         // SAFETY: (1) the caller's duty. (2) The slot was made `FREE` above.
-        unsafe { self.arm(waker) };
+        unsafe { self.arm(payload) };
         Ok(old)
     }
 
-    /// Moves the waker out.
+    /// Moves the payload out.
     ///
     /// # Safety
     ///
     /// The caller's exchange ended the phase `ARMED`, and this is called once for it, before
-    /// another waker can have been written.
-    unsafe fn read_waker(&self) -> Waker {
-        self.waker.with(|place| {
+    /// another payload can have been written.
+    unsafe fn read_payload(&self) -> T {
+        self.payload.with(|place| {
             // SAFETY: by the caller's duty nobody writes meanwhile.
             let place = unsafe { &*place };
-            // SAFETY: the place was initialised while `ARMED`; by the caller's duty the waker is
-            // moved out once.
+            // SAFETY: the place was initialised while `ARMED`; by the caller's duty the payload
+            // is moved out once.
             unsafe { place.assume_init_read() }
         })
     }
 }
 
-impl Drop for Slot {
+impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
         // Ordering: Relaxed; whoever drops has been handed the slot with synchronisation.
         if self.state.load(Ordering::Relaxed) & PHASE_MASK == ARMED {
             // SAFETY: `&mut self` stands for the exchange; the slot is gone afterwards.
-            drop(unsafe { self.read_waker() });
+            drop(unsafe { self.read_payload() });
         }
     }
 }

@@ -1,0 +1,318 @@
+//! A deadline for what the running task does: [`Expiry`].
+//!
+//! Most scopes end in time, and many before they have suspended once. So nothing is done for those that never
+//! suspend: no timer, no reading of the clock. One that does arms a timer that names the task, without a reference or a waker; ending
+//! it on the same worker costs one locked instruction.
+//!
+//! # Order
+//!
+//! The timer is armed late, but must fire as if it had been armed at the entry (rules H4, T12): before the timers of
+//! equal deadline that the body has armed in its first poll. So the scope takes its turn when it is entered. And a scope that
+//! counts from now must not have a later deadline than one that its body began with the same limit: of all scopes
+//! that begin within each other, in one poll, the first reading of the clock after the entry of the outer one counts for that
+//! too. It is kept in [`READING`] until then.
+
+use std::cell::Cell;
+use std::mem;
+use std::time::{Duration, Instant};
+
+use super::{Until, no_runtime};
+use crate::primitive::thread_local_const;
+use crate::scheduler::current as here;
+use crate::scheduler::shared::Shared;
+use crate::scheduler::timers::{Alarm, Timer};
+use crate::task::cancel;
+use crate::task::current::{self, Current};
+use crate::task::expiry::{self, ExpiryId, Left};
+use crate::task::header::TaskPtr;
+use crate::task::weak::WeakTask;
+use crate::timer_queue::Turn;
+
+thread_local_const! {
+    /// The first reading of the clock since the entry of the innermost scope that is in its first poll.
+    static READING: Cell<Option<Instant>> = Cell::new(None)
+}
+
+/// A deadline that cancels the task that has entered it, and the end of which takes that request back.
+///
+/// It is polled by hand: [`enter`](Self::enter) before the body's first poll, [`suspend`](Self::suspend) whenever the body
+/// is pending, [`leave`](Self::leave) when it has ended. Dropping leaves.
+///
+/// # asyncio counterpart
+///
+/// What `asyncio.Timeout` does with `loop.call_at()`.
+#[derive(Debug)]
+pub struct Expiry {
+    until: Until,
+    phase: Phase,
+    /// In the first poll of the body: what [`READING`] was before.
+    outer_reading: Option<Option<Instant>>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    New,
+    Entered(Scope, Timing),
+    Left,
+}
+
+/// Who has entered.
+#[derive(Clone, Copy, Debug)]
+struct Scope {
+    task: WeakTask,
+    /// Requests that stood at the entry.
+    n_before: usize,
+}
+
+#[derive(Debug)]
+enum Timing {
+    /// Nothing is armed: the body has not suspended, or there is no deadline.
+    None(Option<Turn>),
+    Armed(Timer),
+    /// The deadline had passed when it was set; what follows from that is queued.
+    Queued(ExpiryId),
+}
+
+/// The deadline had passed when it was to be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired(());
+
+impl Expiry {
+    /// A deadline that is `limit` from the first suspension of the body; nothing can be interrupted before that.
+    #[must_use]
+    pub fn after(limit: Duration) -> Self {
+        Self::new(Until::In(limit))
+    }
+
+    /// A deadline, or none.
+    #[must_use]
+    pub fn at(deadline: Option<Instant>) -> Self {
+        Self::new(deadline.map_or(Until::Never, Until::At))
+    }
+
+    fn new(until: Until) -> Self {
+        Self {
+            until,
+            phase: Phase::New,
+            outer_reading: None,
+        }
+    }
+
+    /// Whether the scope has been entered, and not left.
+    #[must_use]
+    pub fn is_entered(&self) -> bool {
+        matches!(self.phase, Phase::Entered(..))
+    }
+
+    /// Begins the scope, in the running task. A deadline that is past is due before whatever the body leaves to be done
+    /// next (rule T9).
+    ///
+    /// # Panics
+    ///
+    /// Outside a task.
+    #[track_caller]
+    #[inline]
+    pub fn enter(&mut self) {
+        let Some(task) = current::with(Current::task) else {
+            no_task()
+        };
+        let scope = Scope::of(task);
+        let timing = here::with_shared(|shared| {
+            let shared = shared?;
+            let is_past = match self.until {
+                Until::In(limit) => limit.is_zero(),
+                Until::At(deadline) => deadline <= shared.clock.now(),
+                Until::Never => false,
+            };
+            Some(if is_past {
+                scope.queue(shared)
+            } else {
+                Timing::None(Timer::take_turn(shared))
+            })
+        });
+        let Some(timing) = timing else { no_runtime() };
+        self.outer_reading = Some(READING.with(Cell::take));
+        self.phase = Phase::Entered(scope, timing);
+    }
+
+    /// To be called whenever the body is pending: arms the timer, if that has not been done for this task.
+    #[inline]
+    pub fn suspend(&mut self) {
+        if let Some(outer) = self.outer_reading.take() {
+            let reading = self.arm();
+            READING.with(|place| place.set(outer.or(reading)));
+        } else if let Phase::Entered(scope, _) = &self.phase
+            && let Some(task) = current::with(Current::task)
+            && !scope.task.is(task)
+        {
+            self.follow(task);
+        }
+    }
+
+    /// Arms the timer at the end of the first poll; gives the reading of the clock that goes for the scope around this one.
+    fn arm(&mut self) -> Option<Instant> {
+        let mut reading = READING.with(Cell::get);
+        let Phase::Entered(scope, timing) = &mut self.phase else {
+            return reading;
+        };
+        let Timing::None(turn) = *timing else {
+            return reading;
+        };
+        here::with_shared(|shared| {
+            let Some(shared) = shared else { return };
+            let now = || *reading.get_or_insert_with(|| shared.clock.now());
+            let Some(deadline) = self.until.resolve(now) else {
+                self.until = Until::Never;
+                return;
+            };
+            self.until = Until::At(deadline);
+            let deadline_ns = shared.clock.ns_of(deadline);
+            let alarm = Alarm::Expire(scope.task);
+            *timing = Timing::Armed(Timer::arm_in_turn(shared, deadline_ns, turn, alarm));
+        });
+        reading
+    }
+
+    /// The body has been moved into another task, which polls it now.
+    #[cold]
+    fn follow(&mut self, task: TaskPtr) {
+        let _left = self.leave();
+        let scope = Scope::of(task);
+        let timing = scope.set(self.until);
+        self.phase = Phase::Entered(scope, timing);
+    }
+
+    /// Ends the scope: disarms the timer, or takes its request back.
+    #[inline]
+    pub fn leave(&mut self) -> Left {
+        if let Some(outer) = self.outer_reading.take() {
+            READING.with(|place| place.set(outer.or(place.get())));
+        }
+        match mem::replace(&mut self.phase, Phase::Left) {
+            Phase::Entered(scope, Timing::Armed(timer)) if !timer.disarm() => {
+                scope.leave(timer.expiry())
+            }
+            Phase::Entered(scope, Timing::Queued(expiry)) => scope.leave(expiry),
+            Phase::New | Phase::Entered(..) | Phase::Left => Left::InTime,
+        }
+    }
+
+    /// Whether the deadline has passed, and the task been asked to stop for it, while the scope goes on.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        let Phase::Entered(scope, timing) = &self.phase else {
+            return false;
+        };
+        timing.gone().is_some_and(|expiry| {
+            let task = scope.task.get();
+            task.is_some_and(|task| expiry::has_passed(task.ptr(), expiry))
+        })
+    }
+
+    /// Gives the scope, which has been entered, another deadline or none. May be called from any task.
+    ///
+    /// # Errors
+    ///
+    /// [`Expired`] if the old one has passed.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    #[track_caller]
+    pub fn reschedule(&mut self, deadline: Option<Instant>) -> Result<(), Expired> {
+        let until = deadline.map_or(Until::Never, Until::At);
+        let Phase::Entered(scope, timing) = &mut self.phase else {
+            self.until = until;
+            return Ok(());
+        };
+        let gone = match timing {
+            Timing::Armed(timer) if timer.disarm() => None,
+            _ => timing.gone(),
+        };
+        if let Some(expiry) = gone
+            && let Some(task) = scope.task.get()
+            && !expiry::forestall(task.ptr(), expiry)
+        {
+            return Err(Expired(()));
+        }
+        *timing = scope.set(until);
+        self.until = until;
+        Ok(())
+    }
+}
+
+impl Scope {
+    #[inline]
+    fn of(task: TaskPtr) -> Self {
+        Self {
+            task: WeakTask::of(task),
+            n_before: cancel::cancelling(task),
+        }
+    }
+
+    /// Arms a timer for a deadline, at once.
+    #[track_caller]
+    fn set(&self, until: Until) -> Timing {
+        let timing = here::with_shared(|shared| {
+            let shared = shared?;
+            let Some(deadline) = until.resolve(|| shared.clock.now()) else {
+                return Some(Timing::None(None));
+            };
+            if deadline <= shared.clock.now() {
+                return Some(self.queue(shared));
+            }
+            let alarm = Alarm::Expire(self.task);
+            let timer = Timer::arm(shared, shared.clock.ns_of(deadline), alarm);
+            Some(Timing::Armed(timer))
+        });
+        match timing {
+            Some(timing) => timing,
+            None => no_runtime(),
+        }
+    }
+
+    /// Has the expiry of a deadline that is past happen as the next step.
+    #[cold]
+    fn queue(&self, shared: &Shared) -> Timing {
+        let (task, expiry) = (self.task, ExpiryId::without_timer());
+        drop(shared.new_callback(Box::new(move || cancel::expire(task, expiry)), false));
+        Timing::Queued(expiry)
+    }
+
+    /// Ends the scope, the expiry of which is on its way or has happened.
+    #[cold]
+    fn leave(&self, expiry: ExpiryId) -> Left {
+        match self.task.get() {
+            Some(task) => expiry::leave(task.ptr(), expiry, self.n_before),
+            // Nobody will be asked to stop any more.
+            None => Left::InTime,
+        }
+    }
+}
+
+impl Timing {
+    /// The expiry that may have happened.
+    fn gone(&self) -> Option<ExpiryId> {
+        match self {
+            Self::None(_) => None,
+            Self::Armed(timer) => (!timer.is_armed()).then(|| timer.expiry()),
+            Self::Queued(expiry) => Some(*expiry),
+        }
+    }
+}
+
+impl Drop for Expiry {
+    fn drop(&mut self) {
+        if self.outer_reading.take().is_some() {
+            // The body has panicked, perhaps on another thread. Without a reading the scope outside makes one.
+            READING.with(|place| place.set(None));
+        }
+        let _left = self.leave();
+    }
+}
+
+#[cold]
+#[track_caller]
+fn no_task() -> ! {
+    panic!("a timeout needs a task to be cancelled: await it inside one")
+}
