@@ -31,10 +31,7 @@ const RULES: [Rule; 7] = [
     },
     Rule {
         check: length,
-        excuses: &[(
-            "tests/conformance/src/exec.rs",
-            "one match over the operations of the scenario language",
-        )],
+        excuses: &[],
     },
     Rule {
         check: open_ends,

@@ -1,11 +1,12 @@
 //! Errors of scenarios: JSON objects, as in the traces.
 
 use serde_json::{Value, json};
-use tasca::Cancelled;
+use tasca::{Cancelled, TaskError};
 
 /// Messages are any values; those that are no strings go through the library as text behind this mark.
 const MARK: char = '\u{1}';
 
+/// What a message is as text. None, if it is none: an empty one counts as none.
 pub(crate) fn encode_message(message: &Value) -> Option<String> {
     match message {
         Value::Null => None,
@@ -15,6 +16,7 @@ pub(crate) fn encode_message(message: &Value) -> Option<String> {
     }
 }
 
+/// The message that a text stands for.
 pub(crate) fn message(text: Option<&str>) -> Value {
     match text {
         None => Value::Null,
@@ -25,7 +27,7 @@ pub(crate) fn message(text: Option<&str>) -> Value {
     }
 }
 
-/// A library error.
+/// An error of the library.
 pub(crate) fn library(kind: &str) -> Value {
     json!({"err": kind})
 }
@@ -39,8 +41,24 @@ pub(crate) fn new(kind: &str, message: &Value) -> Value {
     }
 }
 
+/// A cancellation that was caught.
 pub(crate) fn caught(cancelled: &Cancelled) -> Value {
     json!({"cancelled": message(cancelled.message())})
+}
+
+/// The error that a task failed with: its cancellation, or its panic.
+pub(crate) fn failure(error: &TaskError) -> Value {
+    if error.is_cancelled() {
+        json!({"cancelled": message(error.cancel_message())})
+    } else {
+        panicked(error.panic_text())
+    }
+}
+
+/// A panic: callbacks fail by one, with the error as JSON text. What is no such text is a bug, and shown as what it is.
+pub(crate) fn panicked(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_else(|| json!({"err": "Panic", "msg": text}))
 }
 
 /// The cancellation that an error is, if it is one.

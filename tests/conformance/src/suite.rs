@@ -1,0 +1,124 @@
+//! The data of the suite: scenarios, with what CPython did.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Deserializer, Value};
+
+/// A scenario, and what CPython did.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The file that it is in, without its ending.
+    pub file: String,
+    /// What to do.
+    pub scenario: Value,
+    /// What asyncio did.
+    pub trace: Value,
+}
+
+impl Case {
+    /// The scenario's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.scenario["name"].as_str().unwrap_or_default()
+    }
+
+    /// Whether what it does depends on no schedule, so that it can be compared at the outcome level.
+    #[must_use]
+    pub fn is_schedule_independent(&self) -> bool {
+        self.scenario["jitter"]
+            .as_f64()
+            .is_some_and(|jitter| jitter > 0.0)
+    }
+}
+
+/// The directory of this crate, with the data.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Reads JSON, however deeply it nests: the parser's own limit is too low for programs inside programs.
+///
+/// # Errors
+///
+/// If it is none.
+pub fn parse(text: &str) -> serde_json::Result<Value> {
+    let mut parser = Deserializer::from_str(text);
+    parser.disable_recursion_limit();
+    let mut values = parser.into_iter();
+    let value = values.next().unwrap_or(Ok(Value::Null))?;
+    match values.next() {
+        None => Ok(value),
+        Some(Err(error)) => Err(error),
+        // The parser's own error for a second value.
+        Some(Ok(_)) => serde_json::from_str("null null"),
+    }
+}
+
+/// All cases: those written by hand, then the random ones.
+///
+/// # Errors
+///
+/// If a file cannot be read, or is no such file.
+pub fn cases() -> io::Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for directory in ["scenarios", "random"] {
+        for path in files(&root().join(directory))? {
+            cases.extend(load(&path)?);
+        }
+    }
+    Ok(cases)
+}
+
+fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        matches!(ending, Some("json" | "jsonl"))
+    });
+    paths.sort();
+    Ok(paths)
+}
+
+/// The cases of a file: a list (`.json`), or one on each line (`.jsonl`).
+///
+/// # Errors
+///
+/// If it cannot be read, or is no such file.
+pub fn load(path: &Path) -> io::Result<Vec<Case>> {
+    let text = fs::read_to_string(path)?;
+    let bad = |error: &dyn std::fmt::Display| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{}: {error}", path.display()),
+        )
+    };
+    let records: Vec<Value> = if path.extension().is_some_and(|ending| ending == "jsonl") {
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let parsed = lines.map(parse).collect::<Result<_, _>>();
+        parsed.map_err(|error| bad(&error))?
+    } else {
+        let records = parse(&text).map_err(|error| bad(&error))?;
+        records
+            .as_array()
+            .cloned()
+            .ok_or_else(|| bad(&"not a list"))?
+    };
+    let file = path.file_stem().unwrap_or_default().to_string_lossy();
+    let case = |record: Value| {
+        let [scenario, trace] = ["scenario", "trace"].map(|key| record[key].clone());
+        if !scenario.is_object() || !trace.is_object() {
+            return Err(bad(&"not pairs of a scenario and a trace"));
+        }
+        Ok(Case {
+            file: file.clone().into_owned(),
+            scenario,
+            trace,
+        })
+    };
+    records.into_iter().map(case).collect()
+}

@@ -1,0 +1,131 @@
+//! All scenarios on all runtimes, compared with what CPython did.
+//!
+//! At the exact level some scenarios differ, and some need features that there are not: `exceptions.json` lists them, by rule
+//! and with the reason. What differs and is not listed fails, and so does what is listed and does not differ.
+
+mod exceptions;
+mod fleet;
+
+use serde_json::Value;
+use tasca_conformance::suite::{Case, cases};
+use tasca_conformance::{Answer, Flavor, check, compare};
+
+use exceptions::Exceptions;
+use fleet::{Found, run_all};
+
+/// In virtual time a scenario computes all the time that it takes.
+const N_AT_ONCE_VIRTUAL: usize = 2;
+
+/// In real time it sleeps most of the time.
+const N_AT_ONCE_REAL: usize = 48;
+
+fn is_skipped(found: &Found) -> bool {
+    matches!(found.answer, Answer::Skipped(_))
+}
+
+/// Compares the outcomes of all scenarios that have one in any schedule: there is no exception.
+#[track_caller]
+fn check_outcomes(flavor: Flavor) {
+    let mut cases = cases().unwrap();
+    cases.retain(Case::is_schedule_independent);
+    let n_cases = cases.len();
+    let n_at_once = match flavor {
+        Flavor::Deterministic(_) => N_AT_ONCE_VIRTUAL,
+        Flavor::MultiThread(_) | Flavor::CurrentThread => N_AT_ONCE_REAL,
+    };
+    let found = run_all(cases, flavor, n_at_once);
+    assert_eq!(found.len(), n_cases);
+    let listed = Exceptions::load();
+    let mut differences = Vec::new();
+    for found in &found {
+        let name = found.case.name();
+        if is_skipped(found) {
+            assert!(listed.is_skipped(&found.case), "{name} was skipped");
+            continue;
+        }
+        let got = found.answer.to_json(&found.case.scenario);
+        if let Some(difference) = compare::outcome(&found.case.trace, &got) {
+            differences.push(format!("{name} {}\n  {difference}", rules(&found.case)));
+        }
+    }
+    assert!(
+        differences.is_empty(),
+        "on {flavor}, {} of {n_cases} outcomes differ from CPython's:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+}
+
+fn rules(case: &Case) -> &Value {
+    &case.scenario["rules"]
+}
+
+#[test]
+fn whole_traces_on_the_deterministic_runtime() {
+    let found = run_all(
+        cases().unwrap(),
+        Flavor::Deterministic(0),
+        N_AT_ONCE_VIRTUAL,
+    );
+    let mut listed = Exceptions::load();
+    let mut wrong = Vec::new();
+    for found in &found {
+        let (name, case) = (found.case.name(), &found.case);
+        if let Answer::Skipped(feature) = found.answer {
+            if !listed.skip(case, feature) {
+                wrong.push(format!("{name} was skipped: it needs {feature}"));
+            }
+            continue;
+        }
+        let got = found.answer.to_json(&case.scenario);
+        if let Some(difference) = compare::exact(&case.trace, &got)
+            && !listed.differ(name)
+        {
+            wrong.push(format!("{name} {}\n  {difference}", rules(case)));
+        }
+    }
+    let n_differ = wrong.len();
+    wrong.extend(listed.not_needed());
+    assert!(
+        wrong.is_empty(),
+        "{n_differ} of {} traces differ from CPython's and are not listed in exceptions.json; all that is wrong:\n{}",
+        found.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn outcomes_do_not_depend_on_the_seed() {
+    for seed in [1, 2, 3, 5, 8] {
+        check_outcomes(Flavor::Deterministic(seed));
+    }
+}
+
+#[test]
+fn outcomes_with_one_worker() {
+    check_outcomes(Flavor::MultiThread(Some(1)));
+}
+
+#[test]
+fn outcomes_with_two_workers() {
+    check_outcomes(Flavor::MultiThread(Some(2)));
+}
+
+#[test]
+fn outcomes_with_four_workers() {
+    check_outcomes(Flavor::MultiThread(Some(4)));
+}
+
+#[test]
+fn outcomes_on_one_thread() {
+    check_outcomes(Flavor::CurrentThread);
+}
+
+#[test]
+fn every_scenario_is_well_formed() {
+    let cases = cases().unwrap();
+    assert!(cases.len() > 1_000, "{} cases", cases.len());
+    for case in &cases {
+        assert_eq!(check(&case.scenario), Ok(()), "{}", case.name());
+    }
+}
