@@ -14,7 +14,7 @@
 //! A scope that is left while its timer is armed has nothing to do here.
 
 use super::header::TaskPtr;
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::{Ordering, StaticU64};
 
 /// The name of one deadline: a timer, by its queue and its key, or a number. No two of a task's are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct ExpiryId {
 impl ExpiryId {
     /// For a deadline that had passed when it was set, and needs no timer.
     pub(crate) fn without_timer() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static NEXT: StaticU64 = StaticU64::new(0);
         Self {
             queue: 0,
             slot: 0,
