@@ -3,8 +3,11 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use tasca::{ResultError, Task, promise, spawn, yield_now};
-use tasca_tests::{Bomb, Counter, Gate, Kind, everywhere, guarded, panic_of, panic_text, runtime};
+use futures::FutureExt;
+use tasca::{ResultError, Task, catch_cancelled, current_task, promise, spawn, yield_now};
+use tasca_tests::{
+    Bomb, Counter, Gate, Kind, everywhere, guarded, on_each, panic_of, panic_text, runtime, start,
+};
 
 #[test]
 fn an_await_gives_the_value() {
@@ -107,18 +110,101 @@ fn a_result_is_asked_for_as_often_as_one_likes() {
         assert_eq!(task.result().unwrap(), &5);
         assert_eq!(task.result().unwrap(), &5);
 
-        let cancelled = Task::builder().name("c").spawn(pending::<()>());
-        cancelled.cancel_with("why");
-        cancelled.finished().await;
-        for _ in 0..2 {
-            let error = cancelled.result().unwrap_err();
-            assert_eq!(error.to_string(), "task 'c' was cancelled: why");
-        }
-
         let panicked = Task::builder().name("p").spawn(async { panic!("oh no") });
         panicked.finished().await;
         let error = panicked.result().unwrap_err();
         assert_eq!(error.to_string(), "task 'p' panicked: oh no");
+    });
+}
+
+/// Rule C16: on the deterministic runtime the message goes to the first who asks, as in asyncio; elsewhere to everybody.
+#[test]
+fn c16_the_message_of_a_cancelled_task_is_given_once_or_to_everybody() {
+    for kind in Kind::ALL {
+        on_each(&[kind], |_| async move {
+            let later = match kind {
+                Kind::Deterministic(_) => None,
+                Kind::CurrentThread | Kind::MultiThread(_) => Some("why"),
+            };
+            let message = |task: &Task<()>| match task.result() {
+                Err(ResultError::Failed(error)) => error.cancel_message().map(str::to_owned),
+                _ => unreachable!("it was cancelled"),
+            };
+            let by_result = start(pending::<()>()).await;
+            by_result.cancel_with("why");
+            by_result.finished().await;
+            // Questions about the state do not count as asking.
+            assert!(by_result.is_cancelled());
+            assert_eq!(message(&by_result).as_deref(), Some("why"));
+            assert_eq!(message(&by_result).as_deref(), later);
+            let last = by_result.outcome().await.unwrap_err();
+            assert_eq!(last.cancel_message(), later);
+
+            let by_await = start(pending::<()>()).await;
+            by_await.cancel_with("why");
+            let caught = catch_cancelled(async { (&by_await).await }).await;
+            assert_eq!(caught.unwrap_err().message(), Some("why"));
+            let caught = catch_cancelled(async { (&by_await).await }).await;
+            assert_eq!(caught.unwrap_err().message(), later);
+
+            // One that ended by C7, and a future that was cancelled, say it every time.
+            let at_end = start(async {
+                current_task().unwrap().cancel_with("why");
+            });
+            let at_end = at_end.await;
+            at_end.finished().await;
+            let (promise, future) = promise::<()>();
+            future.cancel_with("why");
+            for _ in 0..2 {
+                assert_eq!(message(&at_end).as_deref(), Some("why"));
+                assert_eq!(message(&future).as_deref(), Some("why"));
+            }
+            drop(promise);
+        });
+    }
+}
+
+/// Rule C24.
+#[test]
+fn c24_a_task_that_awaits_itself_panics_instead_of_hanging() {
+    everywhere(|problems| async move {
+        let awaits_itself = |how: fn(Task<()>) -> futures::future::BoxFuture<'static, ()>| async move {
+            let (give, given) = promise::<Task<()>>();
+            let task = spawn(async move { how(given.await).await });
+            let shadow = task.task_ref();
+            give.set(task).unwrap();
+            let (told, ended) = promise();
+            shadow.add_done_callback(move |task| told.set(task.is_panicked()).unwrap());
+            assert!(ended.await);
+        };
+        awaits_itself(|me| me.boxed()).await;
+        awaits_itself(|me| async move { (&me).await.to_owned() }.boxed()).await;
+        awaits_itself(|me| async move { me.finished().await }.boxed()).await;
+        awaits_itself(|me| async move { drop(me.outcome().await) }.boxed()).await;
+        for report in problems.wait(4) {
+            let expected = "a task cannot await itself: it would wait for ever";
+            assert_eq!(report.text.as_deref(), Some(expected));
+        }
+    });
+}
+
+/// Rule C24: the error comes one entry later, and a cancellation before it.
+#[test]
+fn c24_a_cancellation_comes_before_the_error_of_awaiting_oneself() {
+    on_each(&[Kind::Deterministic(0)], |_| async {
+        let (give, given) = promise::<Task<()>>();
+        let task = spawn(async move {
+            let me = given.await;
+            let caught = catch_cancelled(async { (&me).await.to_owned() }).await;
+            assert_eq!(caught.unwrap_err().message(), Some("first"));
+        });
+        let shadow = task.task_ref();
+        yield_now().await;
+        give.set(task).unwrap();
+        yield_now().await;
+        assert!(shadow.cancel_with("first"));
+        shadow.finished().await;
+        assert!(!shadow.is_panicked() && !shadow.is_cancelled());
     });
 }
 

@@ -288,6 +288,7 @@ fn a_child_that_swallows_the_request_leaves_its_parent_running() {
 
 #[test]
 fn everybody_who_waits_for_the_child_is_hit() {
+    // Who gets the message is rule C16.
     everywhere(|_| async {
         let child = Arc::new(start(pending::<()>()).await);
         let mut waiters = Vec::new();
@@ -299,10 +300,57 @@ fn everybody_who_waits_for_the_child_is_hit() {
         for (index, waiter) in waiters.into_iter().enumerate() {
             let shadow = waiter.task_ref();
             let error = waiter.outcome().await.unwrap_err();
-            assert_eq!(error.cancel_message(), Some("one of three"));
+            assert!(error.is_cancelled());
             assert_eq!(shadow.cancelling(), usize::from(index == 1));
         }
         assert!(child.is_cancelled());
+    });
+}
+
+/// Rules C3, D9: those who wait for one future wake in the order in which they began to wait, also if one of them was cancelled.
+#[test]
+fn d9_a_cancel_through_a_shared_future_wakes_its_waiters_in_their_order() {
+    on_each(&[Kind::Deterministic(0)], |_| async {
+        for victim in 0..3 {
+            let (promise, future) = promise::<()>();
+            let future = Arc::new(future);
+            let log = Log::new();
+            let mut waiters = Vec::new();
+            for index in 0..3 {
+                let (future, said) = (Arc::clone(&future), log.clone());
+                let body = async move {
+                    let caught = catch_cancelled(async { (&*future).await.to_owned() }).await;
+                    said.say(format!("{index}: {}", caught.unwrap_err()));
+                };
+                waiters.push(start(body).await);
+            }
+            assert!(waiters[victim].cancel_with("m"));
+            assert!(promise.is_cancelled());
+            for waiter in waiters {
+                waiter.await;
+            }
+            let expected: Vec<_> = (0..3)
+                .map(|index| format!("{index}: cancelled: m"))
+                .collect();
+            assert_eq!(log.take(), expected, "{victim}");
+        }
+    });
+}
+
+#[test]
+fn a_cancel_finds_its_end_where_a_gather_waits_for_its_own_task() {
+    everywhere(|_| async {
+        let (give, given) = promise::<Task<()>>();
+        let task = start(async move {
+            let [()] = tasca::gather([given.await]).await;
+        })
+        .await;
+        let shadow = task.task_ref();
+        give.set(task).unwrap();
+        yield_now().await;
+        assert!(shadow.cancel());
+        shadow.finished().await;
+        assert!(shadow.is_cancelled());
     });
 }
 

@@ -281,7 +281,8 @@ fn an_end_waits_for_polls_a_bounded_time_and_reports_what_is_left() {
         assert_eq!(reports[0].trouble, Trouble::Shutdown);
         let text = reports[0].text.as_deref().unwrap_or_default();
         assert!(
-            text.contains("1 tasks did not end in time") && text.contains("name='stuck'"),
+            text.contains("1 tasks did not end in time")
+                && text.contains("task 'stuck' spawned at"),
             "{text}"
         );
         gate.open();

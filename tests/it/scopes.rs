@@ -8,7 +8,7 @@ use tasca::time::sleep;
 use tasca::{
     Cancelled, Runtime, catch_cancelled, current_task, finally, promise, spawn, yield_now,
 };
-use tasca_tests::{Counter, Log, everywhere, panic_of, start};
+use tasca_tests::{Counter, Kind, Log, everywhere, panic_of, start};
 
 #[test]
 fn a_scope_without_a_cancellation_gives_the_value() {
@@ -296,4 +296,94 @@ fn scopes_work_in_the_future_of_block_on() {
             .to_string()
     });
     assert_eq!(text, "cancelled: by itself");
+}
+
+/// What takes a cancellation is polled again when it is woken, not before: a leaf that stood back is gone with its scope.
+#[test]
+fn a_scope_that_took_a_cancellation_is_not_polled_once_more() {
+    tasca_tests::on_each(&[Kind::Deterministic(0)], |_| async {
+        let polls = Counter::new();
+        let counted = polls.clone();
+        let (told, gate) = promise::<()>();
+        let task = start(async move {
+            catch_cancelled(sleep(Duration::from_secs(9)))
+                .await
+                .unwrap_err();
+            let mut gate = gate;
+            std::future::poll_fn(|cx| {
+                counted.add();
+                std::pin::Pin::new(&mut gate).poll(cx)
+            })
+            .await;
+        })
+        .await;
+        yield_now().await;
+        assert!(task.cancel());
+        for _ in 0..5 {
+            yield_now().await;
+        }
+        assert_eq!(polls.get(), 1);
+        told.set(()).unwrap();
+        task.await;
+        assert_eq!(polls.get(), 2);
+    });
+}
+
+/// A leaf beside the scope that took the cancellation stood back as well, and nothing else wakes it.
+#[test]
+fn a_leaf_beside_the_scope_that_took_the_cancellation_is_polled_again() {
+    everywhere(|_| async {
+        let (told, gate) = promise();
+        let task = start(async move {
+            let caught = std::pin::pin!(catch_cancelled(pending::<()>()));
+            // The gate is polled first, and stands back.
+            futures::future::join(gate, caught).await
+        })
+        .await;
+        yield_now().await;
+        let shadow = task.task_ref();
+        told.set(3).unwrap();
+        shadow.cancel();
+        let (value, caught) = task.await;
+        assert_eq!(value, 3);
+        assert!(caught.is_err());
+    });
+}
+
+#[test]
+fn a_request_that_was_taken_back_leaves_no_poll_behind() {
+    tasca_tests::on_each(&[Kind::Deterministic(0)], |_| async {
+        let polls = Counter::new();
+        let counted = polls.clone();
+        let task = start(async move {
+            let me = current_task().unwrap();
+            me.cancel();
+            me.uncancel();
+            std::future::poll_fn(|_| {
+                counted.add();
+                std::task::Poll::<()>::Pending
+            })
+            .await;
+        })
+        .await;
+        for _ in 0..5 {
+            yield_now().await;
+        }
+        assert_eq!(polls.get(), 1);
+        task.cancel();
+        task.finished().await;
+    });
+}
+
+#[test]
+fn a_task_is_given_to_a_scope_as_it_is() {
+    everywhere(|_| async {
+        let task = start(pending::<()>()).await;
+        let shadow = task.task_ref();
+        shadow.cancel_with("seen");
+        let caught = catch_cancelled(task).await.unwrap_err();
+        assert_eq!(caught.message(), Some("seen"));
+        let kept = spawn(async { 4 });
+        assert_eq!(*finally(&kept, yield_now()).await, 4);
+    });
 }

@@ -47,7 +47,7 @@ pub trait OperandSet: Sized {
     /// The failure of the first of them that has one.
     fn outputs(children: Self::Children, claims: Self::Claims) -> Result<Self::Outputs, TaskError>;
 
-    /// Takes the ends of children that are all done.
+    /// Takes the ends of children that are all done, as values (rule G8).
     fn outcomes(children: Self::Children, claims: Self::Claims) -> Self::Outcomes;
 
     /// Takes the failure of one child, which has one; lets go of the others.
@@ -183,7 +183,7 @@ macro_rules! sets_of_many {
 
             fn outcomes(children: Self::Children, claims: Self::Claims) -> Self::Outcomes {
                 iter::zip(children, claims)
-                    .map(|(child, claim)| <Self as IntoIterator>::Item::redeem(child, claim))
+                    .map(|(child, claim)| <Self as IntoIterator>::Item::redeem_as_value(child, claim))
                     .collect()
             }
 
@@ -279,7 +279,7 @@ impl<O: Operand, const N: usize> OperandSet for [O; N] {
     fn outcomes(children: Self::Children, claims: Self::Claims) -> Self::Outcomes {
         array(
             iter::zip(children, claims)
-                .map(|(child, claim)| O::redeem(child, claim))
+                .map(|(child, claim)| O::redeem_as_value(child, claim))
                 .collect(),
         )
     }
@@ -377,7 +377,7 @@ macro_rules! sets_of_few {
             }
 
             fn outcomes(children: Self::Children, claims: Self::Claims) -> Self::Outcomes {
-                ($($operand::redeem(children.$index, claims.$index),)+)
+                ($($operand::redeem_as_value(children.$index, claims.$index),)+)
             }
 
             fn failure(children: Self::Children, claims: Self::Claims, index: usize) -> TaskError {

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::mem;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::task::{Context, Poll, ready};
 
 use tasca_core::{
@@ -13,6 +12,7 @@ use tasca_core::{
     TaskError, TaskRef, promise,
 };
 
+use crate::primitive::Mutex;
 use crate::sync::{lock, tell};
 
 /// Waits for `operand`; a cancellation of the waiting is not passed on to it.
@@ -93,6 +93,14 @@ impl Observer for Told {
     }
 }
 
+fn without_message(task: &TaskRef, error: TaskError) -> TaskError {
+    if error.is_cancelled() {
+        TaskError::cancelled_for(task, None)
+    } else {
+        error
+    }
+}
+
 /// Waits for the end of a task, without passing a cancellation on.
 pub(crate) async fn ended(task: TaskRef) {
     let (promise, told) = promise();
@@ -156,7 +164,10 @@ where
                         };
                         return Poll::Pending;
                     }
-                    return Poll::Ready(O::redeem(child, claim));
+                    // Without the message: it was meant for the operand (rule S8).
+                    let task = child.task().clone();
+                    let ended = O::redeem_as_value(child, claim);
+                    return Poll::Ready(ended.map_err(|error| without_message(&task, error)));
                 }
                 State::Raising(_) => unreachable!("handled by the caller"),
                 State::Ended => panic!("polled after it was ready"),
@@ -174,9 +185,12 @@ impl<O, C, K, R> Future for Shield<O, C, K, R> {
         if !matches!(self.state, State::Raising(_)) {
             match ready!((self.poll_end)(&mut self, cx)) {
                 Ok(output) => return Poll::Ready(output),
-                // Without the message: it was meant for the operand (rule S8).
                 Err(error) if error.is_cancelled() => {
-                    self.state = State::Raising(Cancelled::new().reraise());
+                    let cancelled = match error.cancel_message() {
+                        Some(message) => Cancelled::with_message(message),
+                        None => Cancelled::new(),
+                    };
+                    self.state = State::Raising(cancelled.reraise());
                 }
                 Err(error) => resume_unwind(
                     error
@@ -227,7 +241,7 @@ where
             // Nobody waits any more: the child is dropped unseen, and a panic of it reported.
             return;
         }
-        match O::redeem(child, ()) {
+        match O::redeem_as_value(child, ()) {
             // Whoever cancelled the shield meanwhile has had an answer.
             Ok(output) => drop(promise.set(output)),
             Err(error) if error.is_cancelled() => promise.set_cancelled(None),

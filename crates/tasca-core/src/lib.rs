@@ -56,10 +56,11 @@ mod runtime;
 #[cfg(test)]
 mod tests;
 
+pub use primitive::Process;
 pub use runtime::{
     Builder, CallHandle, Child, EnterGuard, Handle, Observed, Operand, RunError, Runtime,
-    TaskBuilder, TryChild, TryOperand, all_tasks, block_in_place, current_task, run, spawn,
-    spawn_local, spawn_pinned, try_spawn,
+    Simulation, TaskBuilder, TimeHold, TryChild, TryOperand, all_tasks, block_in_place,
+    current_task, run, spawn, spawn_local, spawn_pinned, try_spawn,
 };
 pub use scheduler::extension::Extension;
 pub use scope::{Cancelled, CatchCancelled, Reraise, catch_cancelled, finally};

@@ -153,7 +153,8 @@ impl<E: Send + 'static> GroupTask<'_, E> {
             state.aborting
         };
         if is_done {
-            link.tell(0, &task);
+            // Also one that ended within the spawn (rule E8): the group knows before the spawner goes on.
+            link.observer().child_done(0, &task);
         } else if is_late {
             // The abort has not seen this one.
             task.cancel();

@@ -40,3 +40,30 @@ pub(crate) fn fork_generation() -> u64 {
 pub(crate) fn watch_forks() {
     install();
 }
+
+/// The process that something was made in.
+///
+/// `fork` copies memory but no threads: what rests on threads of its own asks [`is_this`](Self::is_this) before it waits for
+/// them, or for a lock that they may have held.
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    generation: u64,
+}
+
+impl Process {
+    /// This process.
+    #[must_use]
+    pub fn this() -> Self {
+        watch_forks();
+        Self {
+            generation: fork_generation(),
+        }
+    }
+
+    /// Whether it is this process, and not one that was forked into this.
+    #[inline]
+    #[must_use]
+    pub fn is_this(self) -> bool {
+        self.generation == fork_generation()
+    }
+}

@@ -10,6 +10,7 @@ mod thread;
 
 pub(crate) use cell::UnsafeCell;
 pub(crate) use fence::{heavy_fence, light_fence, prepare_fences};
+pub use fork::Process;
 pub(crate) use fork::{fork_generation, watch_forks};
 pub(crate) use parking_lot::{Condvar, Mutex};
 pub(crate) use std::hint::spin_loop;

@@ -7,8 +7,10 @@ use std::panic::{Location, resume_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use super::close;
 use crate::primitive::Arc;
 use crate::scheduler::current;
+use crate::scheduler::deterministic::Ended;
 use crate::scheduler::parker::Parker;
 use crate::scheduler::shared::{Flavor, Shared, SpawnOptions};
 use crate::scheduler::shutdown;
@@ -37,6 +39,18 @@ pub(super) fn outcome<F: Future>(
     kind: Kind,
 ) -> Result<F::Output, TaskError> {
     let location = Location::caller();
+    check(shared);
+    match shared.flavor {
+        Flavor::MultiThread => on_parker(shared, future, kind, location),
+        Flavor::CurrentThread | Flavor::Deterministic { .. } => {
+            on_seat(shared, future, kind, location)
+        }
+    }
+}
+
+/// Fails where a thread must not block on a runtime.
+#[track_caller]
+pub(super) fn check(shared: &Shared) {
     shared.check_not_forked();
     assert!(
         polling::with(|polling| polling.task().is_none())
@@ -44,12 +58,6 @@ pub(super) fn outcome<F: Future>(
         "block_on was called inside a task or callback, where it would hold up a worker: await the future \
          instead, or spawn it"
     );
-    match shared.flavor {
-        Flavor::MultiThread => on_parker(shared, future, kind, location),
-        Flavor::CurrentThread | Flavor::Deterministic { .. } => {
-            on_seat(shared, future, kind, location)
-        }
-    }
 }
 
 /// A future that lives in the frame of `block_on`.
@@ -134,12 +142,16 @@ fn on_seat<F: Future>(
         future,
         _pinned: PhantomPinned,
     };
-    shutdown::drive(shared, |drive| {
+    shutdown::drive(shared, |seat| {
         // SAFETY: as in `on_parker`; the home is the worker that this thread has become.
         let mut task = unsafe { shared.spawn(body, options(kind, 0, location)) };
         let shadow = task.task_ref();
-        drive(&|| shadow.is_finished());
-        // SAFETY: the loop has ended because the task is done; it has no other end.
+        match seat.run_until(&|| shadow.is_finished()) {
+            Ended::Over => {}
+            Ended::Stopped => seat.end_root(&shadow, "the runtime has ended".to_owned()),
+            Ended::Stalled => seat.end_root(&shadow, close::stalled(shared)),
+        }
+        // SAFETY: the task is done, in one of these ways.
         unsafe { task.take_output() }
     })
 }

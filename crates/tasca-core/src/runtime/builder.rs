@@ -39,6 +39,8 @@ pub struct Builder {
     thread_name: String,
     stack_bytes: Option<usize>,
     shutdown_timeout: Duration,
+    stall_after: Duration,
+    eager_tasks: bool,
     handler: Option<Reporter>,
 }
 
@@ -50,6 +52,8 @@ impl Builder {
             thread_name: "tasca".into(),
             stack_bytes: None,
             shutdown_timeout: Duration::from_secs(10),
+            stall_after: Duration::from_secs(5),
+            eager_tasks: false,
             handler: None,
         }
     }
@@ -100,6 +104,44 @@ impl Builder {
         self
     }
 
+    /// Sets how long the deterministic runtime waits for other threads, in real time, when nothing can happen by itself any
+    /// more: nothing is ready, no timer is armed, no job is under way. 5 seconds by default; zero, if nothing comes from outside.
+    ///
+    /// Then it has *stalled*, and says which tasks wait, and for what: [`run`](Runtime::run) gives an error
+    /// ([`is_stalled`](crate::RunError::is_stalled)), [`block_on`](Runtime::block_on) panics. The other runtimes wait for ever.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// None: asyncio waits for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let rt = tasca_core::Runtime::builder().deterministic(0).stall_after(Duration::ZERO).build()?;
+    /// let error = rt.run(std::future::pending::<()>()).unwrap_err();
+    /// assert!(error.is_stalled());
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    pub fn stall_after(mut self, patience: Duration) -> Self {
+        self.stall_after = patience;
+        self
+    }
+
+    /// Sets whether a task that is spawned by another takes its first step at once, inside the spawn, on the spawner's thread; `false` by default.
+    ///
+    /// A task that never suspends is then done when the spawn returns. For a single task there is
+    /// [`TaskBuilder::eager`](crate::TaskBuilder::eager), which says more.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `loop.set_task_factory(asyncio.eager_task_factory)`.
+    pub fn eager_tasks(mut self, eager: bool) -> Self {
+        self.eager_tasks = eager;
+        self
+    }
+
     /// Sets what is called with problems that nobody else would see, such as a panic in a task that nobody awaits.
     /// The default writes them to standard error.
     ///
@@ -142,6 +184,8 @@ impl Builder {
             thread_name: self.thread_name,
             stack_bytes: self.stack_bytes,
             shutdown_timeout: self.shutdown_timeout,
+            stall_after: self.stall_after,
+            eager_tasks: self.eager_tasks,
         };
         let shared = Shared::new(self.flavor, remotes, n_workers, driver, handler, settings);
         let runtime = Runtime {

@@ -188,8 +188,11 @@ impl Handle {
         deadline: Option<Instant>,
         callback: impl FnOnce() + Send + 'static,
     ) -> CallHandle {
-        let task = self.shared.new_callback(in_context(callback), true);
-        let timer = deadline.map(|deadline| {
+        // Queued at once where there are no cycles that it would have to wait for (rule H5).
+        let is_due = deadline.is_some_and(|deadline| deadline <= self.time())
+            && !self.shared.separates_callbacks();
+        let task = self.shared.new_callback(in_context(callback), !is_due);
+        let timer = deadline.filter(|_| !is_due).map(|deadline| {
             let deadline_ns = self.shared.clock.ns_of(deadline);
             Arc::new(Mutex::new(Some(Timer::arm(
                 &self.shared,

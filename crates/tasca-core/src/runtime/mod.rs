@@ -7,15 +7,19 @@
 //! | [`spawn`](mod@spawn) | [`spawn`](spawn::spawn) and its relatives |
 //! | [`block_on`](mod@block_on) | a thread that waits for one future |
 //! | [`block_in_place`](mod@block_in_place) | a task that blocks its worker, and says so first |
-//! | [`run`](mod@run) | a program: main, signals, the end |
+//! | [`run`](mod@run) | a program: main, signals |
+//! | [`close`](mod@close) | its end: what is left is cancelled, and waited for |
+//! | [`simulation`](mod@simulation) | what happens beside the deterministic loop and belongs to its model |
 
 pub(crate) mod block_in_place;
 pub(crate) mod block_on;
 pub(crate) mod builder;
+pub(crate) mod close;
 pub(crate) mod handle;
 pub(crate) mod operand;
 pub(crate) mod run;
 pub(crate) mod signal;
+pub(crate) mod simulation;
 pub(crate) mod spawn;
 
 use std::io;
@@ -30,6 +34,7 @@ pub use builder::Builder;
 pub use handle::{CallHandle, EnterGuard, Handle};
 pub use operand::{Child, Observed, Operand, TryChild, TryOperand};
 pub use run::{RunError, run};
+pub use simulation::{Simulation, TimeHold};
 pub use spawn::{
     TaskBuilder, all_tasks, current_task, spawn, spawn_local, spawn_pinned, try_spawn,
 };

@@ -44,6 +44,18 @@ pub trait Operand: Sized {
     /// If the child is not done.
     fn redeem(child: Self::Child, claim: Self::Claim) -> Result<Self::Output, TaskError>;
 
+    /// As [`redeem`](Self::redeem), for a combinator that gives the ends of its children as values, or only tells of them. On a
+    /// runtime that gives the message of a cancelled task to one reader, as asyncio does, this is none: the error is without it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`redeem`](Self::redeem).
+    ///
+    /// # Panics
+    ///
+    /// As for [`redeem`](Self::redeem).
+    fn redeem_as_value(child: Self::Child, claim: Self::Claim) -> Result<Self::Output, TaskError>;
+
     /// Puts the operand together again, as a task.
     fn give_back(child: Self::Child, claim: Self::Claim) -> Self::Handle;
 }
@@ -105,6 +117,10 @@ where
         take(child)
     }
 
+    fn redeem_as_value(child: Task<F::Output>, (): ()) -> Result<F::Output, TaskError> {
+        child.try_take_as_value().expect("the child is done")
+    }
+
     fn give_back(child: Task<F::Output>, (): ()) -> Task<F::Output> {
         child
     }
@@ -141,7 +157,11 @@ impl<'a, T> Operand for &'a Task<T> {
     }
 
     fn redeem(_: TaskRef, claim: &'a Task<T>) -> Result<&'a T, TaskError> {
-        by_reference(claim)
+        by_reference(claim.result())
+    }
+
+    fn redeem_as_value(_: TaskRef, claim: &'a Task<T>) -> Result<&'a T, TaskError> {
+        by_reference(claim.result_as_value())
     }
 
     fn give_back(_: TaskRef, claim: &'a Task<T>) -> &'a Task<T> {
@@ -150,8 +170,8 @@ impl<'a, T> Operand for &'a Task<T> {
 }
 
 /// The end of a task that others may look at as well.
-fn by_reference<T>(task: &Task<T>) -> Result<&T, TaskError> {
-    task.result().map_err(|error| match error {
+fn by_reference<'a, T>(result: Result<&'a T, ResultError<'_>>) -> Result<&'a T, TaskError> {
+    result.map_err(|error| match error {
         ResultError::Failed(error) => error.duplicate(),
         ResultError::InvalidState => panic!("the child is done"),
     })
@@ -184,7 +204,11 @@ impl<T: Clone + Send + Sync + 'static> Operand for SharedTask<T> {
     }
 
     fn redeem(child: Self, (): ()) -> Result<T, TaskError> {
-        by_reference(&child).cloned()
+        by_reference(child.result()).cloned()
+    }
+
+    fn redeem_as_value(child: Self, (): ()) -> Result<T, TaskError> {
+        by_reference(child.result_as_value()).cloned()
     }
 
     fn give_back(child: Self, (): ()) -> Self {
@@ -236,13 +260,13 @@ pub trait TryOperand: Operand<Output = Self::Result, Child: TryChild> {
 
 impl<T: Send + 'static, E: Send + 'static> TryChild for Task<Result<T, E>> {
     fn is_err(&self) -> Option<bool> {
-        Some(matches!(self.result(), Ok(Err(_))))
+        Some(matches!(self.result_as_value(), Ok(Err(_))))
     }
 }
 
 impl<T: Send + Sync + 'static, E: Send + Sync + 'static> TryChild for SharedTask<Result<T, E>> {
     fn is_err(&self) -> Option<bool> {
-        Some(matches!(self.result(), Ok(Err(_))))
+        Some(matches!(self.result_as_value(), Ok(Err(_))))
     }
 }
 
@@ -282,7 +306,7 @@ impl<'a, T, E> TryOperand for &'a Task<Result<T, E>> {
     }
 
     fn is_err(claim: &&'a Task<Result<T, E>>) -> bool {
-        matches!(claim.result(), Ok(Err(_)))
+        matches!(claim.result_as_value(), Ok(Err(_)))
     }
 }
 

@@ -3,18 +3,17 @@
 use std::fmt;
 use std::io;
 use std::panic::{Location, resume_unwind};
-use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{Either, join_all, select};
+use futures::future::{Either, select};
 
-use super::{Runtime, block_on, signal};
-use crate::scheduler::shared::{Flavor, SpawnOptions};
-use crate::task::error::{CancelMessage, TaskError};
+use super::{Runtime, block_on, close, signal};
+use crate::scheduler::deterministic::Ended;
+use crate::scheduler::shared::{Flavor, Shared, SpawnOptions};
+use crate::scheduler::shutdown;
+use crate::task::error::{CancelMessage, ResultError, TaskError};
 use crate::task::handle::{Task, TaskRef};
-use crate::task::leaf::yield_now;
 use crate::task::state::Kind;
-use crate::time::sleep;
 
 /// Why [`run`] has no value: main was cancelled, or interrupted.
 ///
@@ -29,6 +28,7 @@ enum Why {
     Start(io::Error),
     Cancelled(Option<CancelMessage>),
     Interrupted,
+    Stalled(String),
 }
 
 impl RunError {
@@ -44,13 +44,30 @@ impl RunError {
         matches!(self.0, Why::Cancelled(_))
     }
 
+    /// Whether nothing could happen any more, and main was not done: every task waits for another, or for something that
+    /// nobody will do. Only the deterministic runtime can tell; see [`stall_after`](crate::Builder::stall_after). The
+    /// message lists the tasks, and what they wait for.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        matches!(self.0, Why::Stalled(_))
+    }
+
     /// The message of the cancellation, if it had one.
     #[must_use]
     pub fn cancel_message(&self) -> Option<&str> {
         match &self.0 {
             Why::Cancelled(message) => message.as_ref().map(CancelMessage::as_str),
-            Why::Start(_) | Why::Interrupted => None,
+            Why::Start(_) | Why::Interrupted | Why::Stalled(_) => None,
         }
+    }
+
+    /// What a main that was cancelled gives.
+    fn cancelled(error: &TaskError, interrupted: bool) -> Self {
+        Self(if interrupted {
+            Why::Interrupted
+        } else {
+            Why::Cancelled(error.message().cloned())
+        })
     }
 }
 
@@ -63,6 +80,7 @@ impl fmt::Display for RunError {
                 write!(f, "main was cancelled: {}", message.as_str())
             }
             Why::Interrupted => f.write_str("interrupted"),
+            Why::Stalled(text) => f.write_str(text),
         }
     }
 }
@@ -71,7 +89,7 @@ impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Why::Start(error) => Some(error),
-            Why::Cancelled(_) | Why::Interrupted => None,
+            Why::Cancelled(_) | Why::Interrupted | Why::Stalled(_) => None,
         }
     }
 }
@@ -120,7 +138,8 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`RunError`] if main ended cancelled: by an interrupt, if that is why.
+    /// [`RunError`] if main ended cancelled: by an interrupt, if that is why; or if the deterministic runtime has stalled. Then
+    /// the runtime ends without clean-up.
     ///
     /// # Panics
     ///
@@ -167,102 +186,135 @@ impl Runtime {
     }
 
     #[track_caller]
-    fn run_with<T>(
-        self,
-        spawn: impl FnOnce(&crate::scheduler::shared::Shared) -> Task<T>,
-    ) -> Result<T, RunError> {
-        let timeout = self.shared.settings.shutdown_timeout;
-        let shared = &self.shared;
-        let whole = async {
-            // Before main: it may run at once, on another thread.
-            let interrupts = signal::Interrupts::listen(shared);
-            let main = spawn(shared);
-            let shadow = main.task_ref();
-            let (outcome, interrupted) = wait_for_main(main, interrupts).await;
-            let taken_back = interrupted && shadow.uncancel() == 0;
-            close(shared, timeout).await;
-            (outcome, taken_back)
-        };
-        let ended = block_on::outcome(shared, whole, Kind::HiddenRoot);
+    fn run_with<T>(self, spawn: impl FnOnce(&Shared) -> Task<T>) -> Result<T, RunError> {
+        let mut main = None;
+        let interrupted = self.complete(|shared| main.insert(spawn(shared)).task_ref())?;
+        let left = self.cancel_tasks();
+        close::report_unfinished(&self.shared, &left);
         drop(self);
-        let (outcome, interrupted) = match ended {
-            Ok(ended) => ended,
-            Err(error) => resume_unwind(
-                error
-                    .into_panic()
-                    .unwrap_or_else(|_| Box::new("unreachable")),
-            ),
-        };
-        outcome.map_err(|error| match error.message().cloned() {
-            None if error.is_cancelled() && interrupted => RunError(Why::Interrupted),
-            message if error.is_cancelled() => RunError(Why::Cancelled(message)),
-            _ => match error.into_panic() {
-                Ok(payload) => resume_unwind(payload),
-                Err(_) => unreachable!("not cancelled"),
-            },
+        let main = main.expect("it was completed");
+        let shadow = main.task_ref();
+        let outcome = main.try_take().expect("it was completed");
+        outcome.map_err(|error| {
+            if error.is_cancelled() {
+                return RunError::cancelled(&error, interrupted && shadow.uncancel() == 0);
+            }
+            resume_unwind(error.into_panic().expect("it was not cancelled"))
+        })
+    }
+
+    /// Runs what there is to run until `main` is done, and gives its value; everything else goes on in the next call.
+    ///
+    /// Whoever needs more than [`run`](Self::run) does for a main task, a name for it, a context, several mains one after the
+    /// other or a look at what they have left, spawns it, calls this, and [`cancel_tasks`](Self::cancel_tasks) at the end.
+    /// Interrupts are dealt with as in `run`, each call counting from zero. On the current-thread and the deterministic runtime
+    /// nothing runs between the calls.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `Runner.run()`. To give all mains one context, as there, spawn them with that [`context`](crate::TaskBuilder::context).
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] if main ended cancelled: by an interrupt, if that is why; or if the deterministic runtime has stalled.
+    ///
+    /// # Panics
+    ///
+    /// If main panicked. Also as [`block_on`](Self::block_on).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = tasca_core::Runtime::builder().current_thread().build()?;
+    /// let (promise, task) = tasca_core::promise();
+    /// let first = rt.handle().spawn(async { 1 });
+    /// let second = rt.handle().spawn(async move { promise.set("told by the second main").is_ok() });
+    /// assert_eq!(*rt.run_until_complete(&first).unwrap(), 1);
+    /// assert!(*rt.run_until_complete(&second).unwrap());
+    /// assert_eq!(task.result().unwrap(), &"told by the second main");
+    /// assert!(rt.cancel_tasks().is_empty());
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    #[doc(alias = "run")]
+    #[track_caller]
+    pub fn run_until_complete<'a, T>(&self, main: &'a Task<T>) -> Result<&'a T, RunError> {
+        let interrupted = self.complete(|_| main.task_ref())?;
+        main.result().map_err(|error| match error {
+            ResultError::Failed(error) if error.is_cancelled() => {
+                RunError::cancelled(error, interrupted && main.uncancel() == 0)
+            }
+            // The payload is the owner's; this is its text.
+            ResultError::Failed(error) => resume_unwind(Box::new(error.to_string())),
+            ResultError::InvalidState => unreachable!("it was completed"),
+        })
+    }
+
+    /// Cancels every task that is left, once, in the order in which they were spawned, and waits for all of them, at most for the builder's
+    /// [`shutdown_timeout`](crate::Builder::shutdown_timeout). Gives those that have not ended by then.
+    ///
+    /// Jobs are not cancelled, but waited for. A task that was spawned to tell an error from a value (as by
+    /// [`try_spawn`](crate::try_spawn)), and now ends with one, is reported to the exception handler. Tasks that are spawned
+    /// meanwhile are not waited for. The runtime can still be used afterwards.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// The first part of `Runner.close()`; the rest is the drop of the runtime.
+    ///
+    /// # Panics
+    ///
+    /// As [`block_on`](Self::block_on).
+    #[doc(alias = "close")]
+    #[track_caller]
+    #[must_use = "what has not ended is dropped with the runtime"]
+    pub fn cancel_tasks(&self) -> Vec<TaskRef> {
+        block_on::check(&self.shared);
+        close::cancel_tasks(&self.shared, self.shared.settings.shutdown_timeout)
+    }
+
+    /// Runs until the task that `begin` gives is done, and that is noticed; says whether it was interrupted.
+    #[track_caller]
+    fn complete(&self, begin: impl FnOnce(&Shared) -> TaskRef) -> Result<bool, RunError> {
+        let shared = &self.shared;
+        block_on::check(shared);
+        if !matches!(shared.flavor, Flavor::Deterministic { .. }) {
+            let whole = async {
+                // Before main: it may run at once, on another thread.
+                let interrupts = signal::Interrupts::listen(shared);
+                let main = begin(shared);
+                wait_for_main(&main, interrupts).await
+            };
+            let ended = block_on::outcome(shared, whole, Kind::HiddenRoot);
+            return ended.map_err(|error| RunError::cancelled(&error, false));
+        }
+        shutdown::drive(shared, |seat| {
+            let main = begin(shared);
+            match seat.run_until(&|| main.is_finished()) {
+                Ended::Over => {
+                    // Its end is noticed by a callback (rule R6).
+                    seat.run_cycles(1);
+                    Ok(false)
+                }
+                Ended::Stalled => Err(RunError(Why::Stalled(close::stalled(shared)))),
+                Ended::Stopped => Err(RunError(Why::Cancelled(None))),
+            }
         })
     }
 }
 
-/// Waits for main; an interrupt cancels it. Also says whether there was one.
-async fn wait_for_main<T>(
-    main: Task<T>,
-    interrupts: Option<signal::Interrupts>,
-) -> (Result<T, TaskError>, bool) {
-    let shadow = main.task_ref();
-    let mut outcome = main.outcome();
+/// Waits for main; an interrupt cancels it. Says whether there was one.
+async fn wait_for_main(main: &TaskRef, interrupts: Option<signal::Interrupts>) -> bool {
+    let ended = main.finished();
     let Some(interrupts) = interrupts else {
-        return (outcome.await, false);
+        ended.await;
+        return false;
     };
-    match select(&mut outcome, interrupts.next().boxed_local()).await {
-        Either::Left((ended, _)) => (ended, false),
-        Either::Right(_) => {
+    match select(ended, interrupts.next().boxed_local()).await {
+        Either::Left(_) => false,
+        Either::Right((_, ended)) => {
             // The interrupt after this one ends the process, wherever it is.
-            shadow.cancel();
-            (outcome.await, true)
-        }
-    }
-}
-
-/// Cancels what is left, and waits for it (rules R2, M14).
-async fn close(shared: &crate::scheduler::shared::Shared, timeout: Duration) {
-    // The cycle in which the end of main was noticed is completed (rule R6).
-    let_cycles_pass(shared, 1).await;
-    let left: Vec<TaskRef> = shared
-        .all_tasks()
-        .into_iter()
-        .filter(|task| !task.ptr().state().load().is_root())
-        .collect();
-    // Jobs are waited for, not cancelled (rule B6); the tasks may have started more of them.
-    for task in left
-        .iter()
-        .filter(|task| !task.ptr().state().load().is_job())
-    {
-        task.cancel();
-    }
-    let all_ended = async {
-        // All are registered at once: each is waited for behind its own callbacks.
-        join_all(left.iter().map(TaskRef::finished)).await;
-        for task in shared.all_tasks() {
-            if task.ptr().state().load().is_job() {
-                task.finished().await;
-            }
-        }
-    };
-    let all_ended = std::pin::pin!(all_ended);
-    select(all_ended, sleep(timeout)).await;
-    let_cycles_pass(shared, CYCLES_AFTER).await;
-}
-
-/// asyncio's loop runs so many more cycles after the last task has ended, and callbacks that are queued then still run: one
-/// until the end is noticed, four for services that it shuts down (rule R6).
-const CYCLES_AFTER: usize = 5;
-
-/// On the deterministic runtime, lets what is queued run; elsewhere there are no cycles (rule M14).
-async fn let_cycles_pass(shared: &crate::scheduler::shared::Shared, n_cycles: usize) {
-    if matches!(shared.flavor, Flavor::Deterministic { .. }) {
-        for _ in 0..n_cycles {
-            yield_now().await;
+            main.cancel();
+            ended.await;
+            true
         }
     }
 }

@@ -267,6 +267,32 @@ impl TaskBuilder {
         self
     }
 
+    /// Sets whether the task takes its first step at once, inside the spawn; by default as the runtime's builder
+    /// [says](crate::Builder::eager_tasks).
+    ///
+    /// Until its first suspension the new task is the current one, in its own context; then the spawner goes on. A panic of that
+    /// step is the new task's. It is an ordinary spawn where the step cannot be taken: outside a task, on another runtime's
+    /// thread, for a task that belongs to another worker, or when such spawns are nested too deep.
+    ///
+    /// # asyncio counterpart
+    ///
+    /// `asyncio.Task(…, eager_start=True)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tasca_core::Task;
+    /// # let rt = tasca_core::Runtime::builder().deterministic(0).build().unwrap();
+    /// # rt.block_on(async {
+    /// let task = Task::builder().eager(true).spawn(async { 1 });
+    /// assert!(task.is_finished());
+    /// # });
+    /// ```
+    pub fn eager(mut self, eager: bool) -> Self {
+        self.options.eager = Some(eager);
+        self
+    }
+
     /// Sets the runtime; by default it is this thread's.
     pub fn on(mut self, handle: Handle) -> Self {
         self.handle = Some(handle);

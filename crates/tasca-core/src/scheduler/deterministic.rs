@@ -1,18 +1,22 @@
 //! One thread, virtual time, a seeded order: every run with a seed is the same run.
 //!
 //! The loop goes in cycles, as asyncio's does: 1. if nothing is ready, the clock jumps to the next timer; 2. what
-//! came from other threads is queued; 3. timers that are due are queued, by deadline and then by the order in
-//! which they were armed; 4. as many entries as are queued now are run, and what they queue waits for the next cycle.
+//! came from other threads is queued; 3. outside events that are due (the ends of simulated jobs) are delivered, then timers
+//! are queued, by deadline and then by the order in which they were armed; 4. as many entries as are queued now are run, and what they queue waits for the next cycle.
 //! With seed 0 a cycle's entries run in the order in which they were queued; any other seed shuffles them.
 //!
 //! Other threads are outside the model: what they do comes when it comes. While nothing is ready and no timer is armed, the
-//! loop waits for them; it never lets real time pass for a timer. A job on a thread pool is the exception: the clock does not
-//! jump while one is under way.
+//! loop waits for them, up to a bound in real time: then the run has *stalled*. It never lets real time pass for a timer. A job on an executor of one's own is the exception: the clock
+//! does not jump while one is under way. The threads of this library's own pools are inside the model, by way of
+//! [`outside`](super::outside) events.
 
-use super::remote::Core;
+use std::time::{Duration, Instant};
+
+use super::outside::{Event, Outside};
+use super::shared::Shared;
 use super::timers::Fired;
 use super::worker::Worker;
-use crate::primitive::{AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
+use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::task::{After, Runnable, current};
 
 /// The part of the runtime that only this flavour uses.
@@ -25,6 +29,9 @@ pub(crate) struct Deterministic {
     changed: Condvar,
     /// Jobs of other threads that are not done. While there are any, time stands still.
     n_jobs: AtomicUsize,
+    pub(crate) outside: Outside,
+    /// The loop has waited long enough for those jobs: time goes on until one of them gives a sign of life.
+    in_vain: AtomicBool,
 }
 
 impl Deterministic {
@@ -35,6 +42,8 @@ impl Deterministic {
             notified: Mutex::new(false),
             changed: Condvar::new(),
             n_jobs: AtomicUsize::new(0),
+            outside: Outside::new(),
+            in_vain: AtomicBool::new(false),
         }
     }
 
@@ -55,18 +64,37 @@ impl Deterministic {
         self.n_jobs.load(Ordering::Acquire) > 0
     }
 
+    fn note_in_vain(&self) {
+        // Ordering: Relaxed (here and for the two below): a flag that only says how patient to be.
+        self.in_vain.store(true, Ordering::Relaxed);
+    }
+
+    fn is_in_vain(&self) -> bool {
+        self.in_vain.load(Ordering::Relaxed)
+    }
+
     /// Ends a wait of the loop.
     pub(crate) fn notify(&self) {
+        self.in_vain.store(false, Ordering::Relaxed);
         *self.notified.lock() = true;
         self.changed.notify_all();
     }
 
-    fn wait(&self) {
+    /// Waits to be notified; `false` if nobody did within `patience`.
+    fn wait(&self, patience: Option<Duration>) -> bool {
+        let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut notified = self.notified.lock();
         while !*notified {
-            self.changed.wait(&mut notified);
+            match deadline {
+                Some(deadline) => {
+                    if self.changed.wait_until(&mut notified, deadline).timed_out() {
+                        break;
+                    }
+                }
+                None => self.changed.wait(&mut notified),
+            }
         }
-        *notified = false;
+        std::mem::replace(&mut *notified, false)
     }
 
     /// A number below `bound`.
@@ -80,7 +108,12 @@ impl Deterministic {
         ((z ^ (z >> 31)) % bound as u64) as usize
     }
 
-    fn shuffle(&self, entries: &mut [Runnable]) {
+    /// A number below `bound` that stands for a choice which the model leaves open; 0 with seed 0.
+    pub(crate) fn choose(&self, bound: usize) -> usize {
+        if self.seed == 0 { 0 } else { self.below(bound) }
+    }
+
+    fn shuffle<T>(&self, entries: &mut [T]) {
         if self.seed == 0 {
             return;
         }
@@ -91,57 +124,98 @@ impl Deterministic {
     }
 }
 
-/// Runs cycles until `is_over`, which is asked after every entry, as the main task's end is noticed.
-pub(crate) fn run_until(worker: &Worker, is_over: impl Fn() -> bool) {
-    let shared = worker.shared();
+/// Why the loop has ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was asked to.
+    Over,
+    /// The runtime has been stopped.
+    Stopped,
+    /// Nothing is ready, nothing will be, and nobody from outside has come (rule H14).
+    Stalled,
+}
+
+/// What a cycle works with; kept from one to the next.
+#[derive(Default)]
+struct Buffers {
+    entries: Vec<Runnable>,
+    fired: Vec<Fired>,
+}
+
+/// Runs cycles until `is_over`, which is asked between them: the cycle in which that comes to pass is completed (rule R6).
+pub(crate) fn run_until(worker: &Worker, is_over: impl Fn() -> bool) -> Ended {
     let _unlimited = current::lift_budget();
-    let mut entries: Vec<Runnable> = Vec::new();
-    let mut fired: Vec<Fired> = Vec::new();
+    let mut buffers = Buffers::default();
     while !is_over() {
+        if let Err(ended) = wait_for_work(worker) {
+            return ended;
+        }
+        run_cycle(worker, &mut buffers);
+    }
+    Ended::Over
+}
+
+/// Runs so many cycles, in which the clock stands still.
+pub(crate) fn run_cycles(worker: &Worker, n_cycles: usize) {
+    let _unlimited = current::lift_budget();
+    let mut buffers = Buffers::default();
+    for _ in 0..n_cycles {
         take_inbox(worker);
-        if worker.with_core(|core| core.queue.len()) == 0 {
-            match next_deadline(worker) {
-                // Outside work counts as ready: what it takes in real time, it takes in no virtual time.
-                Some(deadline)
-                    if deadline > shared.clock.now_ns() && shared.deterministic.has_jobs() =>
-                {
-                    wait_for_others(worker);
-                    continue;
-                }
-                Some(_) if !worker.remote().inbox.is_empty() => continue,
-                Some(deadline) => shared.clock.jump_to(deadline),
-                None if shared.is_stopped() => return,
-                None => {
-                    wait_for_others(worker);
-                    continue;
-                }
-            }
-        }
-        queue_due_timers(worker, &mut fired);
-        worker.with_core(|core| core.queue.take_all(|_| false, &mut entries));
-        shared.deterministic.shuffle(&mut entries);
-        let mut cycle = entries.drain(..);
-        for runnable in cycle.by_ref() {
-            if let After::Again(runnable) = runnable.run() {
-                worker.with_core(|core| core.queue.push_back(runnable));
-            }
-            if is_over() {
-                break;
-            }
-        }
-        // What is left of the cycle waits for the next run of the loop, in front.
-        let rest: Vec<Runnable> = cycle.collect();
-        if !rest.is_empty() {
-            worker.with_core(|core| put_in_front(core, rest));
-        }
+        run_cycle(worker, &mut buffers);
     }
 }
 
-fn put_in_front(core: &mut Core, rest: Vec<Runnable>) {
-    let mut behind = Vec::new();
-    core.queue.take_all(|_| false, &mut behind);
-    for runnable in rest.into_iter().chain(behind) {
-        core.queue.push_back(runnable);
+/// Makes that there is something to run: moves the clock, or waits for other threads.
+fn wait_for_work(worker: &Worker) -> Result<(), Ended> {
+    let shared = worker.shared();
+    loop {
+        take_inbox(worker);
+        if worker.with_core(|core| core.queue.len()) > 0 {
+            return Ok(());
+        }
+        // Outside work counts as ready: what it takes in real time, it takes in no virtual time.
+        let has_jobs = shared.deterministic.has_jobs();
+        match next_instant(worker) {
+            Some(instant) if instant <= shared.clock.now_ns() => return Ok(()),
+            Some(_) if has_jobs && !shared.deterministic.is_in_vain() => {
+                let patience = shared.settings.stall_after;
+                if !wait_for_others(worker, Some(patience)) {
+                    // Perhaps they wait for what only a later instant brings.
+                    shared.deterministic.note_in_vain();
+                }
+                true
+            }
+            Some(_) if !worker.remote().inbox.is_empty() => continue,
+            Some(instant) => {
+                shared.clock.jump_to(instant);
+                return Ok(());
+            }
+            None if shared.is_stopped() => return Err(Ended::Stopped),
+            None if has_jobs => wait_for_others(worker, None),
+            None => {
+                let patience = shared.settings.stall_after;
+                if !wait_for_others(worker, Some(patience)) && worker.remote().inbox.is_empty() {
+                    return Err(Ended::Stalled);
+                }
+                true
+            }
+        };
+    }
+}
+
+fn run_cycle(worker: &Worker, buffers: &mut Buffers) {
+    let shared = worker.shared();
+    let Buffers { entries, fired } = buffers;
+    deliver_due_events(shared);
+    take_inbox(worker);
+    queue_due_timers(worker, fired);
+    worker.with_core(|core| core.queue.take_all(|_| false, entries));
+    shared.deterministic.shuffle(entries);
+    for runnable in entries.drain(..) {
+        if let After::Again(runnable) = runnable.run() {
+            worker.with_core(|core| core.queue.push_back(runnable));
+        }
     }
 }
 
@@ -151,24 +225,55 @@ fn take_inbox(worker: &Worker) {
     }
 }
 
-/// The earliest live timer.
-fn next_deadline(worker: &Worker) -> Option<u64> {
-    worker.with_core(|core| core.timers.next_deadline())
+/// When the earliest live timer or outside event is due.
+fn next_instant(worker: &Worker) -> Option<u64> {
+    let deadline = worker.with_core(|core| core.timers.next_deadline());
+    let event = worker.shared().deterministic.outside.next_at();
+    [deadline, event].into_iter().flatten().min()
 }
 
-fn wait_for_others(worker: &Worker) {
+/// Calls the outside events that are due; `false` if there were none.
+fn deliver_due_events(shared: &Shared) -> bool {
+    let deterministic = &shared.deterministic;
+    let mut due: Vec<Event> = deterministic.outside.take_due(shared.clock.now_ns());
+    deterministic.shuffle(&mut due);
+    let found = !due.is_empty();
+    for event in due {
+        event();
+    }
+    found
+}
+
+/// Delivers outside events, and moves the clock to them, until `is_over` or there are none. For the end, when no loop runs, and
+/// for a step that waits for them.
+pub(crate) fn run_events(shared: &Shared, is_over: impl Fn() -> bool) {
+    while !is_over() {
+        if deliver_due_events(shared) {
+            continue;
+        }
+        match shared.deterministic.outside.next_at() {
+            Some(at_ns) => shared.clock.jump_to(at_ns),
+            None => return,
+        }
+    }
+}
+
+/// Waits for other threads; `false` if none has come within `patience`.
+fn wait_for_others(worker: &Worker, patience: Option<Duration>) -> bool {
     let shared = worker.shared();
     shared.idle.announce_park(worker.index(), false);
+    let mut came = true;
     if worker.remote().inbox.is_empty() && !shared.is_stopped() {
-        shared.deterministic.wait();
+        came = shared.deterministic.wait(patience);
     }
     if shared.idle.retract_park(worker.index()) == crate::idle::Unparked::ByOther {
         shared.idle.stop_searching();
     }
+    came
 }
 
-/// Queues what is due: a callback itself, or the step that wakes a sleeping task (asyncio's
-/// timers complete a future, whose waiter runs one cycle later), or that cancels one whose deadline has passed.
+/// Queues what is due: a callback itself, or, for a sleeping task, the step that wakes it (asyncio's
+/// timers complete a future, whose waiter runs one cycle later).
 fn queue_due_timers(worker: &Worker, fired: &mut Vec<Fired>) {
     let shared = worker.shared();
     let now_ns = shared.clock.now_ns();

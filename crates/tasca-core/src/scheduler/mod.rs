@@ -8,6 +8,7 @@
 //! | [`watchdog`] | takes work away from a worker that is stuck, and starts a spare one when all are |
 //! | [`parker`] | a thread that blocks on one future |
 //! | [`deterministic`] | one thread, virtual time, a seeded order |
+//! | [`outside`] | what comes to that loop from beside it |
 //! | [`clock`], [`timers`] | time, and what waits for it |
 //! | [`gate`] | the flags and the count that the end of a runtime turns on |
 //! | [`current`] | what of all this the calling thread is part of |
@@ -27,6 +28,7 @@ pub(crate) mod current;
 pub(crate) mod deterministic;
 pub(crate) mod extension;
 pub(crate) mod gate;
+pub(crate) mod outside;
 pub(crate) mod parker;
 pub(crate) mod remote;
 pub(crate) mod shared;

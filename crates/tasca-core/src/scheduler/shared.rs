@@ -15,6 +15,7 @@ use super::parker::{HOME_FIRST, Parkers};
 use super::remote::Remote;
 use super::shutdown::{self, Threads};
 use super::watchdog::Watchdog;
+use super::worker::Worker;
 use crate::driver::Driver;
 use crate::idle::Idle;
 use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, fork_generation};
@@ -22,11 +23,12 @@ use crate::queue::Injector;
 use crate::slab;
 use crate::task::cell::{self, Birth};
 use crate::task::context::Context;
+use crate::task::current as polling;
 use crate::task::error::{Problem, Reporter, Trouble};
 use crate::task::ext::{Ext, Request};
 use crate::task::handle::{Task, TaskRef};
 use crate::task::state::{Kind, Live};
-use crate::task::{Callback, JOB_ID, Runnable, Schedule};
+use crate::task::{After, Callback, JOB_ID, PROMISE_ID, Runnable, Schedule};
 
 /// How many spare workers may be started for each regular one, one level at a time, while tasks hold threads up.
 pub(crate) const SPARES_PER_WORKER: usize = 3;
@@ -60,6 +62,7 @@ pub(crate) struct Shared {
     ordinal: u64,
     next_number: AtomicU64,
     next_job: AtomicU64,
+    next_promise: AtomicU64,
     pub(crate) gate: Gate,
     next_home: AtomicU64,
     /// On a runtime that runs on its caller's thread: the thread that has spawned tasks that must not leave it.
@@ -87,6 +90,8 @@ pub(crate) struct Settings {
     pub(crate) thread_name: String,
     pub(crate) stack_bytes: Option<usize>,
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) stall_after: Duration,
+    pub(crate) eager_tasks: bool,
 }
 
 impl std::fmt::Debug for Settings {
@@ -105,6 +110,8 @@ pub(crate) struct SpawnOptions {
     pub(crate) location: &'static Location<'static>,
     pub(crate) home: Option<usize>,
     pub(crate) kind: Kind,
+    /// Whether the first step is taken inside the spawn; by default as the runtime says.
+    pub(crate) eager: Option<bool>,
 }
 
 impl SpawnOptions {
@@ -116,6 +123,7 @@ impl SpawnOptions {
             location,
             home: None,
             kind: Kind::Task,
+            eager: None,
         }
     }
 }
@@ -150,6 +158,7 @@ impl Shared {
             ordinal: (NEXT_ORDINAL.fetch_add(1, Ordering::Relaxed) & 0xffff) << 48,
             next_number: AtomicU64::new(1),
             next_job: AtomicU64::new(1),
+            next_promise: AtomicU64::new(1),
             gate: Gate::new(),
             next_home: AtomicU64::new(0),
             bound_to: OnceLock::new(),
@@ -211,11 +220,14 @@ impl Shared {
         self.next_home.fetch_add(1, Ordering::Relaxed) as usize % self.n_workers
     }
 
-    /// Numbers for `taken` more tasks at least, as a range.
+    /// Numbers for `wanted` more tasks at most, as a range.
     pub(crate) fn take_numbers(&self, wanted: u64) -> std::ops::Range<u64> {
-        let wanted = wanted.clamp(1, ID_BLOCK_MAX);
-        let first = self.next_number.fetch_add(wanted, Ordering::Relaxed);
-        first..first + wanted
+        take_block(&self.next_number, wanted)
+    }
+
+    /// Numbers for promises.
+    pub(crate) fn take_promise_numbers(&self, wanted: u64) -> std::ops::Range<u64> {
+        take_block(&self.next_promise, wanted)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -277,11 +289,19 @@ impl Shared {
             let refused = options.kind == Kind::Task && (late || self.is_forked());
             if refused {
                 self.refuse(runnable);
-            } else {
-                match worker {
-                    Some(worker) if home.is_none() => worker.push_spawned(runnable),
-                    _ => self.schedule(runnable),
+                return handle;
+            }
+            let runnable = if options.eager.unwrap_or(self.settings.eager_tasks) {
+                match run_eagerly(worker, runnable) {
+                    Some(runnable) => runnable,
+                    None => return handle,
                 }
+            } else {
+                runnable
+            };
+            match worker {
+                Some(worker) if home.is_none() => worker.push_spawned(runnable),
+                _ => self.schedule(runnable),
             }
             handle
         })
@@ -461,6 +481,30 @@ impl Shared {
     }
 }
 
+/// Takes the first step of a new task inside its spawn (rules E1 to E3), if the spawner is a task on a worker that may run
+/// it. Gives it back if it has to be queued.
+#[cold]
+fn run_eagerly(worker: Option<&Worker>, runnable: Runnable) -> Option<Runnable> {
+    let is_here = |home: usize| worker.is_some_and(|worker| worker.index() == home);
+    let may_run = worker.is_some() && runnable.home().is_none_or(is_here);
+    if !may_run || runnable.task().state().load().is_root() {
+        return Some(runnable);
+    }
+    let Some(_nested) = polling::nest() else {
+        return Some(runnable);
+    };
+    match runnable.run() {
+        After::Gone => None,
+        After::Again(runnable) => Some(runnable),
+    }
+}
+
+fn take_block(next: &AtomicU64, wanted: u64) -> std::ops::Range<u64> {
+    let wanted = wanted.clamp(1, ID_BLOCK_MAX);
+    let first = next.fetch_add(wanted, Ordering::Relaxed);
+    first..first + wanted
+}
+
 /// The future of a callback: runs it, once.
 struct CallbackBody(Option<Callback>);
 
@@ -498,6 +542,15 @@ impl Schedule for Shared {
     }
 
     #[inline]
+    fn next_promise_id(&self) -> u64 {
+        let number = current::with_worker_of(self, |worker| match worker {
+            Some(worker) => worker.next_promise_number(),
+            None => self.take_promise_numbers(1).start,
+        });
+        self.ordinal | PROMISE_ID | number
+    }
+
+    #[inline]
     fn job_began(&self) {
         if let Flavor::Deterministic { .. } = self.flavor {
             self.deterministic.job_began();
@@ -517,6 +570,10 @@ impl Schedule for Shared {
 
     fn permutes_steps(&self) -> bool {
         matches!(self.flavor, Flavor::Deterministic { seed } if seed != 0)
+    }
+
+    fn gives_messages_once(&self) -> bool {
+        matches!(self.flavor, Flavor::Deterministic { .. })
     }
 
     fn report(&self, problem: Problem) {

@@ -6,12 +6,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::current;
-use super::deterministic;
+use super::deterministic::{self, Ended};
 use super::shared::{Flavor, Shared};
 use super::worker::{Seed, Worker};
 use crate::primitive::{Arc, Condvar, Mutex};
 use crate::task::cancel;
 use crate::task::error::{Problem, Trouble, drop_quietly};
+use crate::task::ext::Request;
+use crate::task::handle::TaskRef;
 use crate::task::state::Live;
 use crate::task::{After, waker};
 
@@ -162,17 +164,54 @@ pub(crate) fn start_worker(shared: &Arc<Shared>, seed: Seed) -> Result<(), (Seed
     })
 }
 
-/// Makes this thread the one worker of a runtime that runs on its caller's thread, while `body` lasts. `body` gets
-/// the loop as a function: it runs tasks until what it is given says that it is over.
+/// The loop of the one worker that this thread has become.
+#[derive(Debug)]
+pub(crate) struct Seat<'a>(&'a Worker);
+
+impl Seat<'_> {
+    /// Runs tasks until `is_over`, which is asked between steps.
+    pub(crate) fn run_until(&self, is_over: &dyn Fn() -> bool) -> Ended {
+        match self.0.shared().flavor {
+            Flavor::Deterministic { .. } => deterministic::run_until(self.0, is_over),
+            Flavor::CurrentThread | Flavor::MultiThread => {
+                self.0.run_until(is_over);
+                if is_over() {
+                    Ended::Over
+                } else {
+                    Ended::Stopped
+                }
+            }
+        }
+    }
+
+    /// Runs so many cycles of the deterministic loop, in which the clock stands still.
+    pub(crate) fn run_cycles(&self, n_cycles: usize) {
+        deterministic::run_cycles(self.0, n_cycles);
+    }
+
+    /// Ends a future that this thread blocks on, and that will never be ready: drops it where it is.
+    pub(crate) fn end_root(&self, root: &TaskRef, why: String) {
+        root.ptr().ext_or_new().shared.lock().request = Some(Request {
+            message: Some(why.into()),
+            accepted: true,
+        });
+        cancel::kill_root(root.ptr());
+        while !root.is_finished() {
+            if self.0.run_queued() == 0 {
+                // Another thread's waker holds it, and is about to queue it.
+                thread::yield_now();
+            }
+        }
+    }
+}
+
+/// Makes this thread the one worker of a runtime that runs on its caller's thread, while `body` lasts.
 ///
 /// # Panics
 ///
 /// If another thread drives the runtime already, or must.
 #[track_caller]
-pub(crate) fn drive<R>(
-    shared: &Arc<Shared>,
-    body: impl FnOnce(&dyn Fn(&dyn Fn() -> bool)) -> R,
-) -> R {
+pub(crate) fn drive<R>(shared: &Arc<Shared>, body: impl FnOnce(&Seat<'_>) -> R) -> R {
     assert!(
         !shared.is_bound_to_another_thread(),
         "this current-thread runtime has tasks from spawn_local that belong to another thread: drive it there"
@@ -184,13 +223,9 @@ pub(crate) fn drive<R>(
     drive_with(shared, seed, body)
 }
 
-fn drive_with<R>(
-    shared: &Arc<Shared>,
-    seed: Seed,
-    body: impl FnOnce(&dyn Fn(&dyn Fn() -> bool)) -> R,
-) -> R {
+fn drive_with<R>(shared: &Arc<Shared>, seed: Seed, body: impl FnOnce(&Seat<'_>) -> R) -> R {
     let (result, seed) = Worker::enter(shared, seed, |worker| {
-        let result = body(&|is_over| run_worker(worker, is_over));
+        let result = body(&Seat(worker));
         if shared.is_closed() {
             // The runtime ended inside: what is left is marked to be dropped.
             end_tasks_here(worker);
@@ -200,13 +235,6 @@ fn drive_with<R>(
     });
     shared.threads.return_seed(seed);
     result
-}
-
-fn run_worker(worker: &Worker, is_over: &dyn Fn() -> bool) {
-    match worker.shared().flavor {
-        Flavor::Deterministic { .. } => deterministic::run_until(worker, is_over),
-        Flavor::CurrentThread | Flavor::MultiThread => worker.run_until(is_over),
-    }
 }
 
 /// Marks every task that is not done; gives their number.
@@ -339,21 +367,30 @@ pub(crate) fn report_left(shared: &Shared, left: &Left) {
     if left.n_tasks == 0 && left.n_threads == 0 {
         return;
     }
-    let mut places: Vec<String> = Vec::new();
-    shared.for_each_task(Live::Tasks, |task| {
-        if places.len() < 8 {
-            places.push(format!("{task:?}"));
-        }
-    });
     let Left { n_tasks, n_threads } = left;
+    let text = format!("{n_threads} threads and {n_tasks} tasks did not end in time");
+    let tasks = shared.all_tasks();
     crate::task::Schedule::report(
         shared,
-        Problem::new(
-            Trouble::Shutdown,
-            format!(
-                "{n_threads} threads and {n_tasks} tasks did not end in time: {}",
-                places.join(", ")
-            ),
-        ),
+        Problem::new(Trouble::Shutdown, with_list(text, &tasks)),
     );
+}
+
+/// The most tasks that a report lists.
+const LISTED_MAX: usize = 16;
+
+/// A text, followed by tasks and what they wait for.
+pub(crate) fn with_list(mut text: String, tasks: &[TaskRef]) -> String {
+    for (index, task) in tasks.iter().take(LISTED_MAX).enumerate() {
+        text.push_str(if index == 0 { ": " } else { "; " });
+        text.push_str(&task.ptr().describe());
+        match cancel::describe_wait(task.ptr()) {
+            Some(target) => text.extend([" waits for ", &target]),
+            None => text.push_str(" is running or queued"),
+        }
+    }
+    if tasks.len() > LISTED_MAX {
+        text.push_str(&format!("; and {} more", tasks.len() - LISTED_MAX));
+    }
+    text
 }

@@ -74,17 +74,19 @@ pub(crate) struct Worker {
     spin_credit: Cell<u8>,
     random: Cell<u32>,
     numbers: RefCell<Numbers>,
+    promise_numbers: RefCell<Numbers>,
     events: RefCell<Events>,
     wakers: RefCell<Vec<Waker>>,
     fired: RefCell<Vec<Fired>>,
     batch: RefCell<Vec<Runnable>>,
 }
 
-/// The worker's stock of task numbers.
+/// The worker's stock of numbers for one kind of task.
 #[derive(Debug)]
 struct Numbers {
     stock: std::ops::Range<u64>,
     next_block: u64,
+    take: fn(&Shared, u64) -> std::ops::Range<u64>,
 }
 
 impl Worker {
@@ -102,10 +104,8 @@ impl Worker {
             poll_ns: Cell::new(1_000),
             spin_credit: Cell::new(SPIN_CREDIT_MAX / 2),
             random: Cell::new(0x9e37_79b9 ^ (remote.index as u32 + 1)),
-            numbers: RefCell::new(Numbers {
-                stock: 0..0,
-                next_block: 1,
-            }),
+            numbers: RefCell::new(Numbers::new(Shared::take_numbers)),
+            promise_numbers: RefCell::new(Numbers::new(Shared::take_promise_numbers)),
             events: RefCell::new(Events::new()),
             wakers: RefCell::new(Vec::new()),
             fired: RefCell::new(Vec::new()),
@@ -171,11 +171,13 @@ impl Worker {
     /// A number for a new task.
     #[inline(always)]
     pub(crate) fn next_number(&self) -> u64 {
-        let mut numbers = self.numbers.borrow_mut();
-        if let Some(number) = numbers.stock.next() {
-            return number;
-        }
-        numbers.refill(&self.shared)
+        self.numbers.borrow_mut().next(&self.shared)
+    }
+
+    /// A number for a new promise.
+    #[inline]
+    pub(crate) fn next_promise_number(&self) -> u64 {
+        self.promise_numbers.borrow_mut().next(&self.shared)
     }
 
     #[inline(always)]
@@ -598,9 +600,25 @@ impl Worker {
 }
 
 impl Numbers {
+    fn new(take: fn(&Shared, u64) -> std::ops::Range<u64>) -> Self {
+        Self {
+            stock: 0..0,
+            next_block: 1,
+            take,
+        }
+    }
+
+    #[inline(always)]
+    fn next(&mut self, shared: &Shared) -> u64 {
+        match self.stock.next() {
+            Some(number) => number,
+            None => self.refill(shared),
+        }
+    }
+
     #[cold]
     fn refill(&mut self, shared: &Shared) -> u64 {
-        self.stock = shared.take_numbers(self.next_block);
+        self.stock = (self.take)(shared, self.next_block);
         self.next_block *= 2;
         self.stock.next().expect("a fresh block has numbers")
     }

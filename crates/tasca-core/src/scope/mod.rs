@@ -173,8 +173,10 @@ impl<T> Drop for Reraise<T> {
 /// # });
 /// ```
 #[doc(alias = "CancelledError")]
-pub fn catch_cancelled<F: Future>(body: F) -> CatchCancelled<F> {
-    CatchCancelled { body: Some(body) }
+pub fn catch_cancelled<F: IntoFuture>(body: F) -> CatchCancelled<F::IntoFuture> {
+    CatchCancelled {
+        body: Some(body.into_future()),
+    }
 }
 
 pin_project! {
@@ -198,6 +200,7 @@ impl<F: Future> Future for CatchCancelled<F> {
             .as_mut()
             .as_pin_mut()
             .expect("polled after it was ready");
+        let n_stood_back = current::with(Current::n_stood_back);
         if let Poll::Ready(value) = body.poll(cx) {
             this.body.set(None);
             return Poll::Ready(Ok(value));
@@ -209,6 +212,7 @@ impl<F: Future> Future for CatchCancelled<F> {
             return Poll::Pending;
         };
         this.body.set(None);
+        current::with(|current| current.forget_stood_back(n_stood_back));
         Poll::Ready(Err(Cancelled { message }))
     }
 }
@@ -244,10 +248,10 @@ impl<F: Future> Future for CatchCancelled<F> {
 /// ```
 pub async fn finally<B, C>(body: B, cleanup: C) -> B::Output
 where
-    B: Future,
-    C: Future<Output = ()>,
+    B: IntoFuture,
+    C: IntoFuture<Output = ()>,
 {
-    let ended = catch_cancelled(AssertUnwindSafe(body).catch_unwind()).await;
+    let ended = catch_cancelled(AssertUnwindSafe(body.into_future()).catch_unwind()).await;
     cleanup.await;
     match ended {
         Ok(Ok(value)) => value,

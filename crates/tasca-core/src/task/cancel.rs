@@ -1,16 +1,19 @@
 //! Cancel requests: how they are recorded, passed on, taken back and delivered.
 #![doc = include_str!("CANCEL.md")]
 
+use std::cell::RefCell;
 use std::ptr::NonNull;
 
 use super::current;
 use super::error::{CancelMessage, TaskError};
 use super::expiry::ExpiryId;
-use super::ext::{Ext, Request, Shared};
+use super::ext::{self, Ext, Request};
 use super::handle::TaskRef;
 use super::header::{Header, TaskPtr};
+use super::observe::Forward;
 use super::state::{CancelRequest, EndPoll, Live, Wake};
 use super::weak::WeakTask;
+use crate::primitive::thread_local_const;
 
 /// What a task waits for, as far as cancel requests are concerned. Noted by the leaf that goes pending, for one
 /// poll: the next one begins with nothing.
@@ -123,14 +126,53 @@ unsafe fn waits_for(task: TaskPtr) -> WaitsFor {
         .with(|note| unsafe { (*note).clone() })
 }
 
-/// Passes a request on to what `holder`, which the caller holds, waits for; `false` if there is nothing that takes it.
-fn pass_on(holder: TaskPtr, target: &WaitsFor, message: Option<&CancelMessage>) -> bool {
-    match target {
-        WaitsFor::Nothing | WaitsFor::Several => false,
-        WaitsFor::Task(..) => target
-            .task()
-            .is_some_and(|task| cancel_for(Some(holder), task.ptr(), message, None)),
+/// Says what a suspended task waits for, as far as that is known; `None` for one that is queued or running.
+pub(crate) fn describe_wait(task: TaskPtr) -> Option<String> {
+    // One that is not suspended is polled once more than it need be.
+    if task.state().wake() != Wake::Queue {
+        return None;
     }
+    // SAFETY: the exchange made this thread the holder.
+    let target = unsafe { waits_for(task) };
+    let text = match (&target, target.task()) {
+        (_, Some(target)) => target.ptr().describe(),
+        (WaitsFor::Several, None) => "several tasks at once".to_owned(),
+        _ => "something that is not a task".to_owned(),
+    };
+    // SAFETY: as above, and it is given up here.
+    unsafe { let_go(task) };
+    Some(text)
+}
+
+thread_local_const! {
+    /// The tasks that this thread holds while it passes a request on to a group of tasks. Such a group may lead back to one
+    /// of them.
+    static PASSING: RefCell<Vec<TaskPtr>> = RefCell::new(Vec::new())
+}
+
+/// Passes a request on to the tasks that `forward` stands for, with some tasks held.
+fn pass_on_to_group(
+    forward: &Forward,
+    held: impl Iterator<Item = TaskPtr>,
+    message: Option<&CancelMessage>,
+) -> bool {
+    struct Restore(usize);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PASSING.with(|passing| passing.borrow_mut().truncate(self.0));
+        }
+    }
+    let _restore = PASSING.with(|passing| {
+        let mut passing = passing.borrow_mut();
+        let restore = Restore(passing.len());
+        passing.extend(held);
+        restore
+    });
+    forward.cancel(message)
+}
+
+fn is_passing(task: TaskPtr) -> bool {
+    PASSING.with(|passing| passing.borrow().contains(&task))
 }
 
 /// Counts a request, and notes it where the task is queued or running. Refuses that of a deadline whose scope was left.
@@ -139,28 +181,31 @@ fn request(
     message: Option<&CancelMessage>,
     expiry: Option<ExpiryId>,
 ) -> CancelRequest {
-    let ext = task.ext_or_new();
-    let mut shared = ext.shared.lock();
+    let mut shared = task.ext_or_new().shared.lock();
     if expiry.is_some_and(|expiry| shared.expiries.meet(expiry)) {
         return CancelRequest::Refused;
     }
+    let outcome = note_request(task, &mut shared, message);
+    if outcome != CancelRequest::Refused {
+        shared.cancelling += 1;
+    }
+    outcome
+}
+
+fn note_request(
+    task: TaskPtr,
+    shared: &mut ext::Shared,
+    message: Option<&CancelMessage>,
+) -> CancelRequest {
     let outcome = task.state().request_cancel();
-    match outcome {
-        CancelRequest::Refused => {}
-        CancelRequest::Held => shared.cancelling += 1,
-        CancelRequest::Flagged => {
-            shared.cancelling += 1;
-            // Once what the task waited for has taken a request, that one arrives (rule C10).
-            if !shared
-                .request
-                .as_ref()
-                .is_some_and(|request| request.accepted)
-            {
-                shared.request = Some(Request {
-                    message: message.cloned(),
-                    accepted: false,
-                });
-            }
+    if outcome == CancelRequest::Flagged {
+        // Once what the task waited for has taken a request, that one arrives (rule C10).
+        let has_accepted = shared.request.as_ref().is_some_and(|noted| noted.accepted);
+        if !has_accepted {
+            shared.request = Some(Request {
+                message: message.cloned(),
+                accepted: false,
+            });
         }
     }
     outcome
@@ -188,13 +233,14 @@ fn cancel_for(
     message: Option<&CancelMessage>,
     expiry: Option<ExpiryId>,
 ) -> bool {
-    if holder == Some(task) {
+    if holder == Some(task) || is_passing(task) {
         // It waits for itself: nothing can take the request but the task.
         return false;
     }
     if task.state().load().is_passive() {
         if let Some(forward) = task.ext().and_then(Ext::forward) {
-            return !task.state().load().is_complete() && forward.cancel(message);
+            return !task.state().load().is_complete()
+                && pass_on_to_group(forward, holder.into_iter(), message);
         }
         return super::promise::cancel_passive(task, message);
     }
@@ -206,16 +252,40 @@ fn cancel_for(
     // What is held below the first one, with a reference each: a cell that is held is not done, but the handle that
     // its waiter has may be elsewhere.
     let mut chain: Vec<TaskRef> = Vec::new();
+    // Unless it had to be let go before what it waits for could be asked.
+    let mut is_last_held = true;
     let mut accepted = loop {
         let last = chain.last().map_or(task, TaskRef::ptr);
         // SAFETY: `last` is held by this function.
-        let target = unsafe { waits_for(last) };
-        let Some(next) = target
-            .task()
-            .filter(|next| !next.ptr().state().load().is_passive())
-        else {
-            break pass_on(last, &target, message);
+        let Some(next) = unsafe { waits_for(last) }.task() else {
+            break false;
         };
+        if next.ptr().state().load().is_passive() {
+            if let Some(forward) = next.ptr().ext().and_then(Ext::forward) {
+                let held = chain.iter().map(TaskRef::ptr).chain([task]).chain(holder);
+                break !next.is_finished() && pass_on_to_group(forward, held, message);
+            }
+            // Let go first: it is woken with all who wait for the same future, in its turn (rule D9).
+            // SAFETY: `last` is held by this function, which gives it up.
+            unsafe { let_go(last) };
+            if super::promise::cancel_passive(next.ptr(), message) {
+                is_last_held = false;
+                break true;
+            }
+            // The future was done first: `last` is queued, or has gone on, or is about to be woken.
+            let noted = note_request(last, &mut last.ext_or_new().shared.lock(), message);
+            match noted {
+                CancelRequest::Refused => {
+                    is_last_held = false;
+                    break false;
+                }
+                CancelRequest::Flagged => {
+                    is_last_held = false;
+                    break true;
+                }
+                CancelRequest::Held => continue,
+            }
+        }
         // Liveness: in a ring of tasks that wait for one another the request would go round for ever; the last one
         // before the ring closes resumes with it.
         if next.ptr().state().load().is_owned()
@@ -229,6 +299,9 @@ fn cancel_for(
             CancelRequest::Held => chain.push(next),
         }
     };
+    if !is_last_held && chain.pop().is_none() {
+        return accepted;
+    }
     loop {
         let next = chain.pop();
         let last = next.as_ref().map_or(task, TaskRef::ptr);
@@ -333,8 +406,8 @@ unsafe fn settle(task: TaskPtr) -> bool {
         }
     };
     // SAFETY: the caller is the holder.
-    let target = unsafe { waits_for(task) };
-    if pass_on(task, &target, message.as_ref()) {
+    let target = unsafe { waits_for(task) }.task();
+    if target.is_some_and(|target| cancel_for(Some(task), target.ptr(), message.as_ref(), None)) {
         return false;
     }
     let mut shared = shared.lock();
@@ -354,6 +427,14 @@ pub(crate) fn kill(task: TaskPtr) {
     }
 }
 
+/// As [`kill`], for a future that a thread blocks on; called by that thread.
+pub(crate) fn kill_root(task: TaskPtr) {
+    if task.state().request_kill_of_root() == Wake::Queue {
+        // SAFETY: the exchange made this thread the holder.
+        unsafe { super::cell::queue(task) };
+    }
+}
+
 /// Takes one request back; gives the number left.
 pub(crate) fn uncancel(task: TaskPtr) -> usize {
     let Some(ext) = task.ext() else { return 0 };
@@ -363,7 +444,7 @@ pub(crate) fn uncancel(task: TaskPtr) -> usize {
 }
 
 /// As [`uncancel`], with the side block of `task` locked.
-pub(super) fn take_back_request(task: TaskPtr, shared: &mut Shared) {
+pub(super) fn take_back_request(task: TaskPtr, shared: &mut ext::Shared) {
     shared.cancelling = shared.cancelling.saturating_sub(1);
     if shared.cancelling == 0
         && shared
@@ -451,7 +532,18 @@ pub(crate) fn take_request(task: TaskPtr) -> Option<CancelMessage> {
     shared.request.take().and_then(|request| request.message)
 }
 
-/// The failure of a task that ends cancelled.
+/// The failure of a task that ends cancelled without its own doing: by the end of its body, or of a promise.
 pub(crate) fn cancelled(task: TaskPtr, message: Option<CancelMessage>) -> TaskError {
     TaskError::cancelled(task.task_name(), message)
+}
+
+/// The failure of a task that a cancellation went through. The caller is the task's holder.
+pub(crate) fn unwound(task: TaskPtr, message: Option<CancelMessage>) -> TaskError {
+    // SAFETY: a task that is held is not done, so its scheduler is there.
+    let scheduler = unsafe { task.header().scheduler.as_ref() };
+    if scheduler.gives_messages_once() {
+        TaskError::cancelled_once(task.task_name(), message)
+    } else {
+        TaskError::cancelled(task.task_name(), message)
+    }
 }

@@ -322,7 +322,7 @@ fn deliver_at_root(task: TaskPtr) -> Poll<()> {
     let Some(message) = cancel::take_delivery(task) else {
         return Poll::Pending;
     };
-    let error = cancel::cancelled(task, message);
+    let error = cancel::unwound(task, message);
     // SAFETY: the caller is the holder, and the future is there.
     unsafe { (task.header().vtable.fail)(task, error, false) };
     Poll::Ready(())
@@ -334,7 +334,7 @@ fn end_unpolled(task: TaskPtr) -> After {
     current::with(|current| {
         let outer = current.enter(task.as_raw(), false, context_of(task));
         let message = cancel::take_request(task);
-        let error = cancel::cancelled(task, message);
+        let error = cancel::unwound(task, message);
         // SAFETY: the caller has the runnable, so it is the holder, and the future is there.
         unsafe { (task.header().vtable.fail)(task, error, false) };
         current.leave(&outer);
@@ -395,8 +395,13 @@ fn finish(task: TaskPtr, before: Snapshot) {
         // SAFETY: without a handle the output is the completer's.
         unsafe { drop_detached_output(task, before.is_observed()) };
     }
-    // SAFETY: the runtime's reference, which is not used again.
-    unsafe { task.release() };
+    if before.is_listed() {
+        // SAFETY: the runtime's reference, which is not used again.
+        unsafe { task.release_told() };
+    } else {
+        // SAFETY: as above.
+        unsafe { task.release() };
+    }
 }
 
 /// Drops an output that nobody will see; reports it if it is a panic.

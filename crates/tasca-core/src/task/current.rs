@@ -17,6 +17,9 @@ use crate::primitive::thread_local_const;
 /// Leaf operations that may succeed within one poll before the task has to yield.
 pub(crate) const BUDGET_PER_POLL: u8 = 128;
 
+/// The task woke itself in this poll.
+const WOKEN: u32 = 1 << 31;
+
 /// The state of the poll that this thread is in.
 #[derive(Debug)]
 pub(crate) struct Current {
@@ -27,9 +30,12 @@ pub(crate) struct Current {
     deliver: Cell<bool>,
     /// The poll began with a cancel request that is not settled yet.
     requested: Cell<bool>,
-    /// The task woke itself: it is to be queued again after this poll.
-    self_woken: Cell<bool>,
+    /// Not zero if the task is to be queued again after this poll: it woke itself ([`WOKEN`]), or so many of its leaves stood
+    /// back from a cancellation.
+    self_woken: Cell<u32>,
     budget: Cell<u8>,
+    /// How many polls have begun inside others of this thread; see [`nest`].
+    nesting: Cell<u32>,
     /// Whether polls of this thread may go on for as long as they like; see [`lift_budget`].
     unlimited: Cell<bool>,
     /// The context that context variables are read from; null for an empty one.
@@ -45,8 +51,9 @@ thread_local_const! {
         job: Cell::new(ptr::null()),
         deliver: Cell::new(false),
         requested: Cell::new(false),
-        self_woken: Cell::new(false),
+        self_woken: Cell::new(0),
         budget: Cell::new(BUDGET_PER_POLL),
+        nesting: Cell::new(0),
         unlimited: Cell::new(false),
         context: Cell::new(ptr::null()),
         scheduler: Cell::new(None),
@@ -64,7 +71,7 @@ pub(crate) struct Outer {
     task: *const Header,
     deliver: bool,
     requested: bool,
-    self_woken: bool,
+    self_woken: u32,
     budget: u8,
     context: *const ContextCell,
 }
@@ -82,7 +89,7 @@ impl Current {
             task: self.task.replace(task),
             deliver: self.deliver.replace(deliver),
             requested: self.requested.replace(deliver),
-            self_woken: self.self_woken.replace(false),
+            self_woken: self.self_woken.replace(0),
             budget: self.budget.replace(BUDGET_PER_POLL),
             context: self.context.replace(context),
         }
@@ -149,12 +156,30 @@ impl Current {
 
     #[inline(always)]
     pub(crate) fn set_self_woken(&self) {
-        self.self_woken.set(true);
+        self.self_woken.set(self.self_woken.get() | WOKEN);
+    }
+
+    /// Has the task polled again, because one of its leaves stood back from a cancellation: which scope takes that is not known
+    /// yet, and the leaf may be beside it.
+    pub(crate) fn stand_back(&self) {
+        self.self_woken.set(self.self_woken.get() + 1);
+    }
+
+    /// How many leaves have stood back so far.
+    #[inline(always)]
+    pub(crate) fn n_stood_back(&self) -> u32 {
+        self.self_woken.get() & !WOKEN
+    }
+
+    /// Forgets leaves that have stood back since there were `n_before`: a scope took the cancellation and dropped them.
+    pub(crate) fn forget_stood_back(&self, n_before: u32) {
+        self.self_woken
+            .set((self.self_woken.get() & WOKEN) | n_before);
     }
 
     #[inline(always)]
     pub(crate) fn is_self_woken(&self) -> bool {
-        self.self_woken.get()
+        self.self_woken.get() != 0
     }
 
     #[inline(always)]
@@ -175,6 +200,31 @@ impl Current {
 
     pub(crate) fn set_context(&self, context: *const ContextCell) {
         self.context.set(context);
+    }
+}
+
+/// How deep polls may nest by spawns that take the first step of the new task at once.
+const NESTING_MAX: u32 = 32;
+
+/// Begins a poll inside that of a task, unless polls are nested too deep, or there is no such task.
+pub(crate) fn nest() -> Option<NestGuard> {
+    with(|current| {
+        let depth = current.nesting.get();
+        if current.task().is_none() || depth == NESTING_MAX {
+            return None;
+        }
+        current.nesting.set(depth + 1);
+        Some(NestGuard(()))
+    })
+}
+
+/// The nested poll ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct NestGuard(());
+
+impl Drop for NestGuard {
+    fn drop(&mut self) {
+        with(|current| current.nesting.set(current.nesting.get() - 1));
     }
 }
 

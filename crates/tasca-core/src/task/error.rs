@@ -7,6 +7,9 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
+use super::handle::TaskId;
+use crate::primitive::{AtomicBool, Ordering};
+
 /// The reason that was given for a cancellation. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CancelMessage(Arc<str>);
@@ -99,7 +102,7 @@ pub(crate) fn drop_quietly<T>(value: T) {
 }
 
 enum Kind {
-    Cancelled(Option<CancelMessage>),
+    Cancelled(Option<CancelMessage>, Option<Box<Once>>),
     Panicked(PanicPayload, Option<Reporter>),
 }
 
@@ -108,11 +111,18 @@ struct Inner {
     task: TaskName,
 }
 
+/// Of a message that is given once, as in asyncio: to whoever first awaits the task, or asks for its result (rule C16).
+struct Once {
+    is_handed_out: AtomicBool,
+    /// What everybody else gets.
+    bare: TaskError,
+}
+
 /// A name, made into text only when somebody reads it.
 #[derive(Clone, Debug)]
 pub(crate) enum Name {
     Given(Arc<str>),
-    /// `Task-<n>`, or `Job-<n>` if the bit for jobs is set.
+    /// `Task-<n>`, or as the bit for another kind says.
     Default(u64),
 }
 
@@ -132,6 +142,9 @@ impl fmt::Display for Name {
             Self::Default(number) if number & super::JOB_ID != 0 => {
                 write!(f, "Job-{}", number & !super::JOB_ID)
             }
+            Self::Default(number) if number & super::PROMISE_ID != 0 => {
+                write!(f, "Promise-{}", number & !super::PROMISE_ID)
+            }
             Self::Default(number) => write!(f, "Task-{number}"),
         }
     }
@@ -140,6 +153,7 @@ impl fmt::Display for Name {
 /// Who and where: what a report says of a task.
 #[derive(Clone, Debug)]
 pub(crate) struct TaskName {
+    pub(crate) id: u64,
     pub(crate) name: Name,
     pub(crate) location: &'static Location<'static>,
 }
@@ -168,9 +182,53 @@ pub struct TaskError(Box<Inner>);
 impl TaskError {
     pub(crate) fn cancelled(task: TaskName, message: Option<CancelMessage>) -> Self {
         Self(Box::new(Inner {
-            kind: Kind::Cancelled(message),
+            kind: Kind::Cancelled(message, None),
             task,
         }))
+    }
+
+    /// As [`cancelled`](Self::cancelled), with a message that is given once.
+    pub(crate) fn cancelled_once(task: TaskName, message: Option<CancelMessage>) -> Self {
+        let bare = Self::cancelled(task.clone(), None);
+        let once = Once {
+            is_handed_out: AtomicBool::new(false),
+            bare,
+        };
+        let once = message.is_some().then(|| Box::new(once));
+        Self(Box::new(Inner {
+            kind: Kind::Cancelled(message, once),
+            task,
+        }))
+    }
+
+    /// What somebody gets who awaits the task, or asks for its result.
+    pub(crate) fn hand_out(&self) -> &Self {
+        match &self.0.kind {
+            // Ordering: Relaxed; who is the first is all that matters.
+            Kind::Cancelled(_, Some(once)) if once.is_handed_out.swap(true, Ordering::Relaxed) => {
+                &once.bare
+            }
+            _ => self,
+        }
+    }
+
+    /// As [`hand_out`](Self::hand_out), for the one who gets it for good.
+    pub(crate) fn handed_out(mut self) -> Self {
+        if let Kind::Cancelled(_, once) = &mut self.0.kind
+            && let Some(once) = once.take()
+            && once.is_handed_out.into_inner()
+        {
+            return once.bare;
+        }
+        self
+    }
+
+    /// What somebody gets who makes a value of it without asking for the message.
+    pub(crate) fn as_value(&self) -> &Self {
+        match &self.0.kind {
+            Kind::Cancelled(_, Some(once)) => &once.bare,
+            _ => self,
+        }
     }
 
     pub(crate) fn panicked(
@@ -188,7 +246,7 @@ impl TaskError {
     /// Whether the task was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0.kind, Kind::Cancelled(_))
+        matches!(self.0.kind, Kind::Cancelled(..))
     }
 
     /// Whether the task panicked.
@@ -208,7 +266,7 @@ impl TaskError {
     pub fn panic_text(&self) -> Option<&str> {
         match &self.0.kind {
             Kind::Panicked(payload, _) => payload.text(),
-            Kind::Cancelled(_) => None,
+            Kind::Cancelled(..) => None,
         }
     }
 
@@ -230,10 +288,10 @@ impl TaskError {
     ///
     /// Gives the error back if the task was cancelled.
     pub fn into_panic(mut self) -> Result<Box<dyn Any + Send>, Self> {
-        let none = Kind::Cancelled(None);
+        let none = Kind::Cancelled(None, None);
         match std::mem::replace(&mut self.0.kind, none) {
             Kind::Panicked(payload, _) => Ok(payload.into_inner()),
-            kind @ Kind::Cancelled(_) => {
+            kind @ Kind::Cancelled(..) => {
                 self.0.kind = kind;
                 Err(self)
             }
@@ -246,7 +304,7 @@ impl TaskError {
 
     pub(crate) fn message(&self) -> Option<&CancelMessage> {
         match &self.0.kind {
-            Kind::Cancelled(message) => message.as_ref(),
+            Kind::Cancelled(message, _) => message.as_ref(),
             Kind::Panicked(..) => None,
         }
     }
@@ -268,7 +326,7 @@ impl TaskError {
 impl fmt::Debug for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
-            Kind::Cancelled(message) => f
+            Kind::Cancelled(message, _) => f
                 .debug_struct("Cancelled")
                 .field("task", &self.0.task.name.text())
                 .field("message", message)
@@ -286,8 +344,8 @@ impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.0.task.name;
         match &self.0.kind {
-            Kind::Cancelled(None) => write!(f, "task '{name}' was cancelled"),
-            Kind::Cancelled(Some(message)) => {
+            Kind::Cancelled(None, _) => write!(f, "task '{name}' was cancelled"),
+            Kind::Cancelled(Some(message), _) => {
                 write!(f, "task '{name}' was cancelled: {}", message.as_str())
             }
             Kind::Panicked(payload, _) => match payload.text() {
@@ -356,6 +414,9 @@ pub enum Trouble {
     Driver,
     /// The end of the runtime had to leave something behind.
     Shutdown,
+    /// A task that [`run`](crate::run()) cancelled when main was done ended with an error; it was spawned to tell one from a
+    /// value, as by [`try_spawn`](crate::try_spawn).
+    TaskFailed,
 }
 
 impl Problem {
@@ -366,6 +427,14 @@ impl Problem {
             what,
             task: None,
             text: Some(text.into().into()),
+        }
+    }
+
+    pub(crate) fn of_task(what: Trouble, task: TaskName) -> Self {
+        Self {
+            what,
+            task: Some(task),
+            text: None,
         }
     }
 
@@ -382,6 +451,12 @@ impl Problem {
     #[must_use]
     pub fn trouble(&self) -> Trouble {
         self.what
+    }
+
+    /// The id of the task it happened to.
+    #[must_use]
+    pub fn task_id(&self) -> Option<TaskId> {
+        self.task.as_ref().map(|task| TaskId::new(task.id))
     }
 
     /// The name of the task it happened to.
@@ -412,6 +487,7 @@ impl fmt::Display for Problem {
             Trouble::AcceptFailed => "accepting a connection failed",
             Trouble::Driver => "the system failed the runtime",
             Trouble::Shutdown => "the runtime ended with something left behind",
+            Trouble::TaskFailed => "a task failed when it was cancelled at the end of main",
         })?;
         if let Some(task) = &self.task {
             write!(f, ": task '{}' spawned at {}", task.name, task.location)?;

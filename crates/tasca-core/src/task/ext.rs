@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) raised: Option<Raised>,
     /// What a job keeps while it waits to be run.
     pub(crate) attachment: Option<Attachment>,
+    /// Somebody has taken over a job's hold on the virtual clock.
+    pub(crate) clock_taken: bool,
     /// Invariant: in the order of their ids, which rise from the first to the last.
     pub(crate) waiters: VecDeque<Waiter>,
     next_id: u64,
@@ -186,8 +188,26 @@ impl TaskPtr {
         self.header().id & super::NUMBER_MASK
     }
 
+    /// Who and where, for people.
+    pub(crate) fn describe(&self) -> String {
+        let state = self.state().load();
+        let what = if state.is_passive() && !state.is_job() {
+            ("future", "made")
+        } else {
+            ("task", "spawned")
+        };
+        format!(
+            "{} '{}' {} at {}",
+            what.0,
+            self.name(),
+            what.1,
+            self.header().location
+        )
+    }
+
     pub(crate) fn task_name(&self) -> TaskName {
         TaskName {
+            id: self.header().id,
             name: self.name(),
             location: self.header().location,
         }

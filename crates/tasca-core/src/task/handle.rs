@@ -21,10 +21,15 @@ use super::state::{Live, ReleaseHandle};
 pub struct TaskId(u64);
 
 impl TaskId {
-    /// The number in the task's default name, `Task-<number>` or `Job-<number>`. Both begin at 1 in each runtime.
+    pub(super) fn new(id: u64) -> Self {
+        Self(id)
+    }
+
+    /// The number in the task's default name: `Task-<number>`, `Job-<number>` or, for what a promise is the other end of,
+    /// `Promise-<number>`. Each kind begins at 1 in each runtime.
     #[must_use]
     pub fn number(self) -> u64 {
-        self.0 & super::NUMBER_MASK & !super::JOB_ID
+        self.0 & super::NUMBER_MASK & !super::JOB_ID & !super::PROMISE_ID
     }
 }
 
@@ -151,7 +156,18 @@ impl<T> Task<T> {
         }
         self.ptr().state().set_observed();
         // SAFETY: the task is done.
-        unsafe { self.output() }.map_err(ResultError::Failed)
+        unsafe { self.output() }.map_err(|error| ResultError::Failed(error.hand_out()))
+    }
+
+    /// As [`result`](Self::result), for somebody who only passes the end on as a value: the message of a cancellation that is
+    /// given once stays (rules C16, G8).
+    pub(crate) fn result_as_value(&self) -> Result<&T, ResultError<'_>> {
+        if !self.is_finished() {
+            return Err(ResultError::InvalidState);
+        }
+        self.ptr().state().set_observed();
+        // SAFETY: the task is done.
+        unsafe { self.output() }.map_err(|error| ResultError::Failed(error.as_value()))
     }
 
     /// # Safety
@@ -176,7 +192,7 @@ impl<T> Task<T> {
         let output = unsafe { task.body::<Result<T, TaskError>>().read() };
         // SAFETY: the handle's reference, not used again.
         unsafe { task.release() };
-        output
+        output.map_err(TaskError::handed_out)
     }
 
     /// Gives an untyped handle to the task.

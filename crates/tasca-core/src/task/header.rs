@@ -237,6 +237,18 @@ impl TaskPtr {
         }
     }
 
+    /// As [`release`](Self::release), for the completer of a task that somebody was listed with.
+    ///
+    /// # Safety
+    ///
+    /// As there; the reference is the runtime's.
+    pub(crate) unsafe fn release_told(self) {
+        if self.state().release_told() {
+            // SAFETY: as in `release`.
+            unsafe { self.free() };
+        }
+    }
+
     /// # Safety
     ///
     /// Nobody else refers to the cell; future and output are gone.

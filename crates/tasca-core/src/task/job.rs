@@ -234,6 +234,12 @@ impl Job {
         drop_quietly(late);
     }
 
+    /// Takes over the hold that the job has on the clock of a deterministic runtime, if it is that of `scheduler` and the job
+    /// still has it: `true`, if so.
+    pub(crate) fn take_clock(&self, scheduler: *const ()) -> bool {
+        ptr::addr_eq(self.task.header().scheduler.as_ptr(), scheduler) && take_clock(self.task)
+    }
+
     /// Whether the task was cancelled, so that there is nothing left to run.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -315,6 +321,11 @@ where
         None => keep(promise, result),
         Some(scheduler) => scheduler.call_soon(Box::new(move || keep(promise, result))),
     }
+}
+
+/// Takes the hold that a job has on a virtual clock from its making to its end; `true` for the first to ask.
+pub(super) fn take_clock(task: TaskPtr) -> bool {
+    !std::mem::replace(&mut task.ext_or_new().shared.lock().clock_taken, true)
 }
 
 /// Drops what the job keeps while it waits.

@@ -12,6 +12,22 @@ use super::handle::{Task, TaskRef};
 use super::header::TaskPtr;
 use super::leaf;
 
+#[inline(always)]
+fn is_current(task: TaskPtr) -> bool {
+    current::with(|current| current.is_task(task.as_raw()))
+}
+
+/// Called when a task waits for itself: at first has it polled once more, so that a cancellation can come first, then fails (rule
+/// C24).
+#[cold]
+fn refuse_to_await_itself(cx: &Context<'_>, waited: bool) {
+    assert!(
+        !waited,
+        "a task cannot await itself: it would wait for ever"
+    );
+    cx.waker().wake_by_ref();
+}
+
 /// What the owner of a handle does to wait in the header's slot.
 pub(super) struct Join;
 
@@ -27,6 +43,9 @@ impl Join {
         }
         if state.has_waiter() && !Self::same_waker_or_unset(task, cx) {
             return Poll::Pending;
+        }
+        if is_current(task) {
+            refuse_to_await_itself(cx, state.has_waiter());
         }
         if !task.state().load().has_waiter() && !Self::set(task, cx) {
             guard.made_progress();
@@ -120,7 +139,7 @@ impl<T> Future for Task<T> {
         if task.state().load().is_cancelled() {
             // SAFETY: the task is done.
             if let Err(error) = unsafe { self.output() } {
-                raise(Join::leaf(task), error);
+                raise(Join::leaf(task), error.hand_out());
             }
             return Poll::Pending;
         }
@@ -184,6 +203,9 @@ impl Listed {
         if self.task.is_finished() {
             guard.made_progress();
             return Poll::Ready(());
+        }
+        if is_current(self.task.ptr()) {
+            refuse_to_await_itself(cx, self.id != 0);
         }
         let is_listed = |waker: &Waker| waker.will_wake(cx.waker());
         if self.waker.as_ref().is_some_and(is_listed) {
@@ -275,7 +297,7 @@ impl<'a, T> Future for JoinRef<'a, T> {
         match unsafe { self.task.output() } {
             Ok(value) => Poll::Ready(value),
             Err(error) if error.is_cancelled() => {
-                raise(self.leaf(), error);
+                raise(self.leaf(), error.hand_out());
                 Poll::Pending
             }
             // The payload belongs to the handle's owner; the waiters by reference get its text.

@@ -12,6 +12,7 @@
 use std::task::{Context, Poll};
 
 use super::current;
+use super::waker;
 
 /// The right to try the operation; see [`enter`].
 #[must_use]
@@ -24,13 +25,30 @@ pub(crate) struct LeafGuard(());
 #[inline(always)]
 pub(crate) fn enter(cx: &mut Context<'_>, waited: bool) -> Poll<LeafGuard> {
     current::with(|current| {
-        if (waited && current.delivering()) || !current.has_budget() {
-            // The leaf is polled again in any case: the request may be taken by a scope beside it.
+        if waited && current.delivering() {
+            stand_back(cx);
+            return Poll::Pending;
+        }
+        if !current.has_budget() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         Poll::Ready(LeafGuard(()))
     })
+}
+
+/// Has a leaf polled again that stands back from a cancellation: it may be taken by a scope beside the leaf. If a scope around it
+/// takes it, and goes on to wait for something else, there is no such poll.
+#[cold]
+fn stand_back(cx: &Context<'_>) {
+    let polled = waker::task(cx.waker());
+    current::with(|current| {
+        match polled {
+            Some(task) if current.is_task(task.as_raw()) => current.stand_back(),
+            // Inside a future that hands out wakers of its own.
+            _ => cx.waker().wake_by_ref(),
+        }
+    });
 }
 
 impl LeafGuard {
@@ -86,6 +104,8 @@ impl Future for YieldNow {
             if !delivering {
                 return Poll::Ready(());
             }
+            stand_back(cx);
+            return Poll::Pending;
         }
         self.yielded = true;
         cx.waker().wake_by_ref();

@@ -46,3 +46,6 @@ pub(crate) const NUMBER_MASK: u64 = (1 << 48) - 1;
 
 /// Within the number: jobs are numbered by themselves, so that they leave no gaps between the names of tasks.
 pub(crate) const JOB_ID: u64 = 1 << 47;
+
+/// Likewise what promises are the other end of.
+pub(crate) const PROMISE_ID: u64 = 1 << 46;

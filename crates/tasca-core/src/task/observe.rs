@@ -22,7 +22,7 @@ use pin_project_lite::pin_project;
 
 use super::cancel;
 use super::current;
-use super::error::{CancelMessage, TaskError};
+use super::error::{CancelMessage, ResultError, TaskError};
 use super::ext::{Ext, WaiterKind};
 use super::handle::{Task, TaskRef};
 use super::header::{Header, TaskPtr};
@@ -342,7 +342,7 @@ impl<O: Observer + CancelForward> Group<O> {
     pub fn promise<T: Send + 'static>(&self) -> (Promise<T>, Task<T>) {
         let target: Arc<dyn CancelForward> = Arc::<Inner<O>>::clone(&self.0);
         let ext = Ext::forwarding(Forward(target));
-        new_promise(Location::caller(), 0, Some(ext))
+        new_promise(Location::caller(), Some(ext))
     }
 }
 
@@ -474,6 +474,16 @@ impl<T> Task<T> {
         }
         // SAFETY: the task is done.
         Ok(unsafe { self.take_output() })
+    }
+
+    /// As [`try_take`](Self::try_take), without asking for the message of a cancellation.
+    pub(crate) fn try_take_as_value(self) -> Result<Result<T, TaskError>, Self> {
+        if let Err(ResultError::Failed(error)) = self.result_as_value()
+            && error.is_cancelled()
+        {
+            return Ok(Err(error.duplicate()));
+        }
+        self.try_take()
     }
 }
 

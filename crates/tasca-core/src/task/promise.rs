@@ -18,6 +18,7 @@ use super::handle::{Task, TaskRef};
 use super::header::TaskPtr;
 use super::schedule::{Callback, Schedule};
 use super::state::{CancelRequest, Kind};
+use crate::primitive::{Ordering, StaticU64};
 
 /// What a passive cell holds until it is completed: the scheduler that its callbacks run on.
 pub(super) struct Passive<T> {
@@ -31,6 +32,13 @@ impl<T> Future for Passive<T> {
     fn poll(self: Pin<&mut Self>, _: &mut PollContext<'_>) -> Poll<T> {
         unreachable!("a passive cell is never queued")
     }
+}
+
+/// An id for a promise that is made outside any runtime.
+pub(super) fn next_id_outside() -> u64 {
+    static NEXT: StaticU64 = StaticU64::new(1);
+    // Ordering: Relaxed: uniqueness is all there is to it.
+    super::PROMISE_ID | NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The scheduler of promises that were made outside any runtime: callbacks run where the promise is kept.
@@ -95,20 +103,19 @@ unsafe impl<T: Send> Sync for Promise<T> {}
 #[doc(alias = "create_future")]
 #[track_caller]
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Task<T>) {
-    new_promise(Location::caller(), 0, None)
+    new_promise(Location::caller(), None)
 }
 
-/// As [`promise`], with an id and a side block.
+/// As [`promise`], with a side block.
 pub(crate) fn new_promise<T: Send + 'static>(
     location: &'static Location<'static>,
-    id: u64,
     ext: Option<Box<Ext>>,
 ) -> (Promise<T>, Task<T>) {
     let scheduler = current::keep_scheduler().unwrap_or_else(|| Arc::new(Inline));
     let birth = Birth {
         kind: Kind::Passive,
         home: None,
-        id,
+        id: scheduler.next_promise_id(),
         location,
         scheduler: NonNull::from(&*scheduler),
         ext,
@@ -216,8 +223,10 @@ pub(super) fn complete(task: TaskPtr, scheduler: &dyn Schedule) {
     if state.is_job() && !state.is_started() {
         super::job::detach(task);
     }
+    let holds_clock =
+        state.is_job() && scheduler.separates_callbacks() && super::job::take_clock(task);
     cell::complete(task);
-    if state.is_job() {
+    if holds_clock {
         scheduler.job_ended();
     }
 }

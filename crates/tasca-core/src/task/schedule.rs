@@ -33,6 +33,11 @@ pub(crate) trait Schedule: Send + Sync {
         false
     }
 
+    /// Whether the message of a cancelled task is given to one reader only, as in asyncio, or to all (rule C16).
+    fn gives_messages_once(&self) -> bool {
+        false
+    }
+
     /// Hands a failure that nobody will see to the exception handler.
     fn report(&self, problem: Problem);
 
@@ -44,7 +49,13 @@ pub(crate) trait Schedule: Send + Sync {
         super::JOB_ID
     }
 
-    /// Told when a job is made, and, after everybody was told of its end, when it is done.
+    /// An id for a new promise.
+    fn next_promise_id(&self) -> u64 {
+        super::promise::next_id_outside()
+    }
+
+    /// Told when a job is made, and, after everybody was told of its end, when it is done; the latter only where there are steps
+    /// for callbacks, unless somebody else has taken the job's hold on the clock.
     fn job_began(&self) {}
     fn job_ended(&self) {}
 

@@ -37,7 +37,7 @@ const NOTIFIED: u64 = 1 << 1;
 const COMPLETE: u64 = 1 << 2;
 /// The header's waiter slot holds the waker of the handle's owner.
 const WAITER: u64 = 1 << 3;
-/// The side block has waiters or callbacks, or had some.
+/// The side block has waiters or callbacks, or had some. Once the task is done: they have yet to be told.
 const LISTED: u64 = 1 << 4;
 /// A cancel request waits for delivery; its message is in the side block.
 const CANCEL: u64 = 1 << 5;
@@ -100,6 +100,10 @@ impl Snapshot {
     }
     pub(crate) fn is_owned(self) -> bool {
         self.0 & OWNED != 0
+    }
+    /// Woken, or asked to stop, since the last poll began.
+    pub(crate) fn is_notified(self) -> bool {
+        self.0 & NOTIFIED != 0
     }
     pub(crate) fn has_waiter(self) -> bool {
         self.0 & WAITER != 0
@@ -228,6 +232,8 @@ pub(crate) enum Live {
     TasksAndCallbacks,
     /// Every cell that is in use and not done.
     Any,
+    /// What is done, and whose waiters and callbacks have yet to be told.
+    BeingTold,
 }
 
 /// How a task ended.
@@ -451,7 +457,8 @@ impl State {
             if s.is_complete() {
                 (CancelRequest::Refused, None)
             } else if s.is_owned() {
-                (CancelRequest::Flagged, Some(s.0 | CANCEL | NOTIFIED))
+                // Without NOTIFIED: the holder sees CANCEL, and if it is taken back meanwhile, there is nothing to run for.
+                (CancelRequest::Flagged, Some(s.0 | CANCEL))
             } else {
                 (CancelRequest::Held, Some(s.0 | OWNED))
             }
@@ -478,8 +485,17 @@ impl State {
 
     /// Asks for the future to be dropped at the next poll.
     pub(crate) fn request_kill(&self) -> Wake {
+        self.request_kill_but(COMPLETE | PASSIVE | ROOT)
+    }
+
+    /// The same for a future that a thread blocks on; for that thread, which has found that it will never be ready.
+    pub(crate) fn request_kill_of_root(&self) -> Wake {
+        self.request_kill_but(COMPLETE | PASSIVE)
+    }
+
+    fn request_kill_but(&self, spared: u64) -> Wake {
         self.transition(|s| {
-            if s.0 & (COMPLETE | PASSIVE | ROOT) != 0 {
+            if s.0 & spared != 0 {
                 (Wake::Nothing, None)
             } else if s.is_owned() {
                 (Wake::Nothing, Some(s.0 | KILL | NOTIFIED))
@@ -560,17 +576,19 @@ impl State {
         }
     }
 
-    /// Takes a reference to whatever lives in this cell, if it is a task that is not done.
+    /// Takes a reference to whatever lives in this cell, if it is of the kind that is looked for.
     pub(crate) fn acquire_if_live(&self, which: Live) -> bool {
-        let excluded = COMPLETE
-            | match which {
-                Live::Tasks => CALLBACK,
-                Live::TasksAndCallbacks => PASSIVE,
-                Live::Any => 0,
-            };
+        let (mask, wanted) = match which {
+            Live::Tasks => (COMPLETE | CALLBACK, 0),
+            Live::TasksAndCallbacks => (COMPLETE | PASSIVE, 0),
+            Live::Any => (COMPLETE, 0),
+            // Its completer has the runtime's reference until it has told everybody; see `release_told`.
+            Live::BeingTold => (COMPLETE | LISTED, COMPLETE | LISTED),
+        };
+        let with_promises = matches!(which, Live::Any | Live::BeingTold);
         self.transition(|s| {
             let is_promise = s.0 & (PASSIVE | JOB) == PASSIVE;
-            if s.0 == 0 || s.0 & excluded != 0 || (is_promise && which != Live::Any) {
+            if s.0 == 0 || s.0 & mask != wanted || (is_promise && !with_promises) {
                 (false, None)
             } else {
                 (true, Some(s.0 + REFERENCE))
@@ -578,10 +596,18 @@ impl State {
         })
     }
 
+    /// Gives the completer's reference up, and notes that everybody on the list has been told; `true` if it was the last, and
+    /// the caller frees the cell.
+    pub(crate) fn release_told(&self) -> bool {
+        // Ordering: AcqRel, as in `release`; and who sees LISTED gone sees what the callbacks were queued with.
+        Snapshot(self.0.fetch_sub(REFERENCE + LISTED, Ordering::AcqRel)).references() == 1
+    }
+
     /// Gives a reference up; `true` if it was the last, and the caller frees the cell.
     #[inline(always)]
     pub(crate) fn release(&self) -> bool {
-        // The only reference to a task that is done cannot be joined by others: walkers turn away from COMPLETE.
+        // The only reference to a task that is done cannot be joined by others: walkers turn away from COMPLETE, unless LISTED
+        // says that there is the completer's as well.
         let current = self.load();
         if current.is_complete() && current.references() == 1 {
             return true;
