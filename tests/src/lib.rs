@@ -16,8 +16,10 @@ use parking_lot::{Condvar, Mutex};
 use tasca::{Builder, Problem, Runtime, Trouble};
 
 mod count;
+mod random;
 
 pub use count::{Bomb, Counter, DropCount, Log};
+pub use random::Random;
 
 /// When a wait has lasted this long, it will last for ever.
 pub const HANG: Duration = Duration::from_secs(45);

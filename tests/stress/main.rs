@@ -4,18 +4,16 @@
 //! `TASCA_STRESS_ROUNDS` for more of them.
 #![expect(clippy::print_stderr, reason = "says which seed a failing storm had")]
 
-mod random;
 mod seeds;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use random::Random;
 use tasca::time::sleep;
 use tasca::{
     Handle, Runtime, Task, catch_cancelled, finally, promise, spawn, spawn_pinned, yield_now,
 };
-use tasca_tests::{Counter, Kind, guarded, runtime};
+use tasca_tests::{Counter, Kind, Random, guarded, runtime};
 
 /// Rounds of each storm.
 const ROUNDS: u64 = if cfg!(debug_assertions) { 6 } else { 12 };

@@ -16,9 +16,8 @@ use tasca::{
     Runtime, Task, TaskGroup, catch_cancelled, finally, gather, promise, shield, spawn, timeout,
     wait, yield_now,
 };
-use tasca_tests::{Counter, Kind, guarded, runtime};
+use tasca_tests::{Counter, Kind, Random, guarded, runtime};
 
-use crate::random::Random;
 use crate::{Said, from_env};
 
 /// Seeds that each program runs with.

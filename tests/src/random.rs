@@ -4,21 +4,24 @@ use std::hash::{BuildHasher, RandomState};
 
 /// Numbers that follow from a seed.
 #[derive(Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// The numbers of `seed`.
-    pub(crate) fn new(seed: u64) -> Self {
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// A seed that nobody has had.
-    pub(crate) fn fresh_seed() -> u64 {
+    #[must_use]
+    pub fn fresh_seed() -> u64 {
         RandomState::new().hash_one(0_u8)
     }
 
     /// Numbers of their own, for somebody else.
-    pub(crate) fn split(&mut self) -> Self {
+    #[must_use]
+    pub fn split(&mut self) -> Self {
         Self(self.next())
     }
 
@@ -31,12 +34,12 @@ impl Random {
     }
 
     /// A number below `bound`; zero if that is zero.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
     /// True once in so many times.
-    pub(crate) fn one_in(&mut self, n: u64) -> bool {
+    pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 }

@@ -1,0 +1,144 @@
+//! A mixed load for as long as asked, and an account at the end: nothing lost, nothing leaked.
+//!
+//! `cargo run --release -p tasca-tests --bin soak -- --seconds 600`, with `--workers n` and `--seed n` if wanted. Every loop of
+//! every load books what it begins and what has ended; at the end, tasks, permits, items, bytes, descriptors, threads and
+//! memory are compared. The exit code is 1 if anything is amiss.
+#![expect(
+    clippy::print_stdout,
+    reason = "a command-line program speaks by printing"
+)]
+
+mod account;
+mod loads;
+mod measure;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tasca::time::sleep;
+use tasca::{Runtime, Task, spawn};
+use tasca_tests::{Gate, Problems, Random};
+
+use account::Account;
+use measure::Measure;
+
+/// Memory may grow by so much after the first quarter: allocators keep some, and their peaks come by chance.
+const GROWTH_KIB_MAX: u64 = 16 * 1024;
+
+/// What the command line asks for.
+struct Options {
+    seconds: u64,
+    n_workers: usize,
+    seed: u64,
+}
+
+impl Options {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self {
+            seconds: 60,
+            n_workers: 4,
+            seed: Random::fresh_seed(),
+        };
+        while let Some(word) = words.next() {
+            let value = words.next().and_then(|value| value.parse::<u64>().ok());
+            let value = value.ok_or_else(|| format!("{word} needs a number"))?;
+            match word.as_str() {
+                "--seconds" => options.seconds = value,
+                "--workers" => options.n_workers = value as usize,
+                "--seed" => options.seed = value,
+                _ => return Err(format!("{word}: there are --seconds, --workers, --seed")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            println!("soak: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    println!(
+        "soak: {} s on {} workers, seed {}",
+        options.seconds, options.n_workers, options.seed
+    );
+    let findings = soak(&options);
+    for finding in &findings {
+        println!("soak: {finding}");
+    }
+    println!("soak: {} finding(s)", findings.len());
+    ExitCode::from(u8::from(!findings.is_empty()))
+}
+
+/// Runs everything; gives what is amiss.
+fn soak(options: &Options) -> Vec<String> {
+    let before = Measure::now();
+    let (account, problems) = (Arc::new(Account::new()), Problems::default());
+    let runtime = Runtime::builder()
+        .worker_threads(options.n_workers)
+        .exception_handler(problems.handler())
+        .build()
+        .expect("a runtime can be made");
+    let main = under_load(
+        options.seconds,
+        Random::new(options.seed),
+        Arc::clone(&account),
+    );
+    let (early, late) = runtime.block_on(runtime.handle().spawn(main));
+    drop(runtime);
+    let after = Measure::settled(&before);
+
+    let mut findings = account.findings();
+    findings.extend(problems.take().iter().map(|it| format!("reported: {it:?}")));
+    findings.extend(after.left_over(&before));
+    if late.resident_kib > early.resident_kib + GROWTH_KIB_MAX {
+        findings.push(format!(
+            "memory has grown from {} KiB to {} KiB",
+            early.resident_kib, late.resident_kib
+        ));
+    }
+    println!("before:  {before}\nearly:   {early}\nlate:    {late}\nafter:   {after}");
+    println!("{account}");
+    findings
+}
+
+/// Keeps all loads up, and measures: after a quarter of the time, and at the end, each time under load.
+async fn under_load(seconds: u64, mut random: Random, account: Arc<Account>) -> (Measure, Measure) {
+    let stop = Gate::new();
+    let loads: Vec<Task<()>> = loads::ALL
+        .iter()
+        .map(|load| spawn(load(random.split(), Arc::clone(&account), stop.clone())))
+        .collect();
+    let began = Instant::now();
+    let (mut early, quarter) = (Measure::now(), Duration::from_secs(seconds) / 4);
+    let mut said = began;
+    while began.elapsed().as_secs() < seconds {
+        sleep(Duration::from_millis(250)).await;
+        if began.elapsed() <= quarter.max(Duration::from_secs(1)) {
+            early = early.max(Measure::now());
+        }
+        if said.elapsed() > Duration::from_secs(30) {
+            said = Instant::now();
+            let n_tasks = tasca::all_tasks().len();
+            println!(
+                "{:>5} s  {}  {n_tasks} tasks",
+                began.elapsed().as_secs(),
+                Measure::now()
+            );
+        }
+    }
+    let late = Measure::now();
+    stop.open();
+    for load in loads {
+        load.await;
+    }
+    // Detached ones come to their end by themselves.
+    while !account.all_tasks_ended() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    (early, late)
+}
