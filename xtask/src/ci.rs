@@ -28,7 +28,7 @@ impl Step {
     }
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step::new("fmt", "cargo fmt --all --check"),
     Step::new("layers", "cargo xtask layers"),
     Step::new("tidy", "cargo xtask tidy"),
@@ -48,6 +48,11 @@ const STEPS: [Step; 11] = [
     Step::new("readme", "bash .ci/run readme"),
     Step::new("loom", "cargo loom"),
     Step::new("sanitize", "cargo xtask sanitize"),
+    // Counts, not times: the same on a busy machine.
+    Step::new(
+        "costs",
+        "cargo run --release --package tasca-benches --bin cost-counter -- --check",
+    ),
     // Each benchmark once, as a test, so that it does not rot.
     Step::new("benches", "cargo test --workspace --all-features --bench *"),
 ];

@@ -24,21 +24,33 @@ impl Budgets {
         self.0.keys().map(String::as_str)
     }
 
-    /// What of `cost` is above the budget of `workload`, in words.
+    /// Whether this workload has one.
+    pub(crate) fn has(&self, workload: &str) -> bool {
+        self.0.contains_key(workload)
+    }
+
+    /// What of `cost` is above the budget of `workload`, in words. A budget has a limit for every figure:
+    /// one that is left out would be watched by nobody.
     pub(crate) fn exceeded(&self, workload: &str, cost: &Cost) -> Result<Vec<String>, String> {
         let Some(budget) = self.0.get(workload) else {
-            return Ok(Vec::new());
+            return Err(format!("{PATH}: {workload} has no budget"));
         };
         let budget = budget
             .as_table()
             .ok_or_else(|| format!("{PATH}: {workload} is not a table"))?;
+        if let Some(name) = budget
+            .keys()
+            .find(|name| !Cost::FIGURES.contains(&name.as_str()))
+        {
+            return Err(format!("{PATH}: {workload}.{name} is not counted"));
+        }
         let mut exceeded = Vec::new();
-        for (name, limit) in budget {
-            let limit = number(limit)
-                .ok_or_else(|| format!("{PATH}: {workload}.{name} is not a number"))?;
-            let actual = cost
+        for name in Cost::FIGURES {
+            let limit = budget
                 .get(name)
-                .ok_or_else(|| format!("{PATH}: {workload}.{name} is not counted"))?;
+                .and_then(number)
+                .ok_or_else(|| format!("{PATH}: {workload}.{name} must be a number"))?;
+            let actual = cost.get(name);
             if actual > limit {
                 exceeded.push(format!(
                     "{workload}: {actual:.2} {name}, the budget is {limit}"

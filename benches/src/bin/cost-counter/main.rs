@@ -4,6 +4,7 @@
 //! cargo run --release -p tasca-benches --bin cost-counter -- [options]
 //!
 //!   --only NAME       only this workload, or those whose name contains it; also several times
+//!                     (default: those with a budget)
 //!   --runtime NAME    only this runtime; may be given several times
 //!   --operations N    operations in the first of two stretches, at least one round (default: 60)
 //!   --sites           lists where the locked instructions, fences and system calls are
@@ -27,6 +28,9 @@
 //! it would at full speed. Nothing here is for workloads that sleep.
 //!
 //! A step takes some 20 µs in a virtual machine, so an operation should not be a large thing.
+//!
+//! What comes out is the same from run to run but for a few hundredths: what is done every so many operations
+//! falls into the one stretch or the other, and addresses and hashes differ.
 //!
 //! Linux on x86-64 only.
 

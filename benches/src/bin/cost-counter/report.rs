@@ -21,20 +21,6 @@ use crate::{
 /// Whose budgets are checked.
 const OURS: &str = "tasca";
 
-/// The workloads that are counted unless others are asked for.
-const DEFAULT: [&str; 10] = [
-    "spawn_join",
-    "spawn_join_100",
-    "yield_alone",
-    "yield_100",
-    "self_wake_100",
-    "ping_pong",
-    "ping_pong_mpsc",
-    "timeout_ready",
-    "timeout_yield_100",
-    "echo_1",
-];
-
 /// What one operation costs.
 #[derive(Default)]
 pub(crate) struct Cost {
@@ -74,15 +60,24 @@ impl Cost {
         cost
     }
 
-    /// The figure with this name in the budgets.
-    pub(crate) fn get(&self, name: &str) -> Option<f64> {
+    /// The names of the figures in the budgets.
+    pub(crate) const FIGURES: [&str; 5] = [
+        "locked",
+        "fences",
+        "syscalls",
+        "clock_reads",
+        "instructions",
+    ];
+
+    /// The figure with one of these names.
+    pub(crate) fn get(&self, name: &str) -> f64 {
         match name {
-            "locked" => Some(self.locked),
-            "fences" => Some(self.fences),
-            "syscalls" => Some(self.syscalls),
-            "clock_reads" => Some(self.clock_reads),
-            "instructions" => Some(self.instructions),
-            _ => None,
+            "locked" => self.locked,
+            "fences" => self.fences,
+            "syscalls" => self.syscalls,
+            "clock_reads" => self.clock_reads,
+            "instructions" => self.instructions,
+            _ => unreachable!("not among the names above"),
         }
     }
 }
@@ -114,7 +109,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<ExitCode, String
     let entries = if options.only.is_empty() {
         known
             .into_iter()
-            .filter(|entry| DEFAULT.contains(&entry.name))
+            .filter(|entry| budgets.has(entry.name))
             .collect()
     } else {
         workloads::named(&options.only)
