@@ -12,7 +12,9 @@ const STEAL_MAX: usize = 32;
 /// The owner's end of a worker's shared tier: first in, first out.
 pub(crate) struct Shared<T> {
     queue: deque::Worker<T>,
-    /// A hint for thieves, who otherwise pay a fence to find the queue empty.
+    /// How long the queue was when the owner last looked, so that others find it empty without a fence.
+    // Invariant: written by the owner alone, after every push. Thieves only make the queue shorter, so the hint may be
+    // too large, but is never zero beside an item.
     len: Arc<AtomicUsize>,
 }
 
@@ -40,13 +42,15 @@ impl<T> Shared<T> {
         }
     }
 
-    pub(crate) fn push(&self, task: T) {
-        self.queue.push(task);
+    /// Adds `tasks` for thieves to see; the owner then executes a full fence and looks for somebody to wake.
+    pub(crate) fn extend(&self, tasks: impl Iterator<Item = T>) {
+        tasks.for_each(|task| self.queue.push(task));
+        self.publish_len();
     }
 
     /// Takes the oldest.
     pub(crate) fn pop(&self) -> Option<T> {
-        // Ordering: Relaxed; only the owner adds, so its own hint is never too small.
+        // Ordering: Relaxed; the owner's own note.
         if self.len.load(Ordering::Relaxed) == 0 {
             return None;
         }
@@ -55,9 +59,14 @@ impl<T> Shared<T> {
         task
     }
 
-    /// Makes the hint true; called after pushes.
-    pub(crate) fn publish_len(&self) {
-        // Ordering: Relaxed; whoever must not miss a task executes a full fence between push and look.
+    /// Whether nothing is left of what was shared, by the queue itself and not by the hint.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Makes the hint true.
+    fn publish_len(&self) {
+        // Ordering: Relaxed; whoever must not miss a task has executed a full fence, as has the owner after a push.
         self.len.store(self.queue.len(), Ordering::Relaxed);
     }
 
@@ -78,10 +87,9 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Takes some from another worker: one to run, the others into this queue.
+    /// Takes what another worker shares: one to run, the others into this queue, from where they can be taken on.
     pub(crate) fn steal(&self, victim: &Thief<T>) -> Option<T> {
-        // Ordering: Relaxed, as in `pop`.
-        if victim.len.load(Ordering::Relaxed) == 0 {
+        if victim.looks_empty() {
             return None;
         }
         loop {
@@ -90,14 +98,16 @@ impl<T> Shared<T> {
                 .steal_batch_with_limit_and_pop(&self.queue, STEAL_MAX)
             {
                 deque::Steal::Success(task) => {
-                    victim.publish_len();
+                    // Each steal is of a half. The owner has kept its own half back already.
+                    while !victim
+                        .queue
+                        .steal_batch_with_limit(&self.queue, STEAL_MAX)
+                        .is_empty()
+                    {}
                     self.publish_len();
                     return Some(task);
                 }
-                deque::Steal::Empty => {
-                    victim.publish_len();
-                    return None;
-                }
+                deque::Steal::Empty => return None,
                 deque::Steal::Retry => {}
             }
         }
@@ -105,15 +115,14 @@ impl<T> Shared<T> {
 }
 
 impl<T> Thief<T> {
-    fn publish_len(&self) {
-        // Ordering: Relaxed. The owner may add at the same time; a hint that is too small is made true by
-        // the owner's next push or by the look that precedes a sleep, which asks the queue itself.
-        self.len.store(self.queue.len(), Ordering::Relaxed);
+    fn looks_empty(&self) -> bool {
+        // Ordering: Relaxed; see `Shared::publish_len`.
+        self.len.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether there is nothing to steal, by the queue itself and not by the hint.
+    /// Whether there is nothing to steal. Costs a fence only where the hint says that there is.
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.looks_empty() || self.queue.is_empty()
     }
 }
 

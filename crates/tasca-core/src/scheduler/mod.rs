@@ -6,6 +6,7 @@
 //! | [`remote`] | the part of a worker that others may reach |
 //! | [`worker`] | the run loop: next task, poll, share, search, park |
 //! | [`watchdog`] | takes work away from a worker that is stuck, and starts a spare one when all are |
+//! | [`patience`] | whether a worker that has run dry looks on before it sleeps |
 //! | [`parker`] | a thread that blocks on one future |
 //! | [`deterministic`] | one thread, virtual time, a seeded order |
 //! | [`outside`] | what comes to that loop from beside it |
@@ -30,6 +31,7 @@ pub(crate) mod extension;
 pub(crate) mod gate;
 pub(crate) mod outside;
 pub(crate) mod parker;
+pub(crate) mod patience;
 pub(crate) mod remote;
 pub(crate) mod shared;
 pub(crate) mod shutdown;

@@ -9,6 +9,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::current::{self, Entered};
+use super::patience::{LOOK_ON_NS, Patience};
 use super::remote::{Core, Remote};
 use super::shared::{Flavor, Shared};
 use super::timers::Fired;
@@ -30,18 +31,21 @@ const FIRED_AT_ONCE_MAX: usize = 256;
 const TAKEN_AT_ONCE_MAX: usize = 64;
 /// The most tasks that are shared at once.
 const SHARED_AT_ONCE_MAX: usize = 32;
-/// Work is shared when what is queued takes this long: twice what waking a sleeping thread costs.
+/// What it takes to have a task run elsewhere: it, its future and whoever waits for it come out of a cold cache there.
+/// Tasks that run shorter are better kept together.
+const MOVING_NS: u64 = 250;
+/// Work is shared with who is awake and searching when what is queued takes this long.
+const WORTH_MOVING_NS: u64 = 5_000;
+/// The same where somebody has to be woken for it: twice what that costs.
 const WORTH_WAKING_NS: u64 = 10_000;
-/// The same where somebody is awake and searching: what is stolen leaves a warm cache behind.
-const WORTH_SHARING_NS: u64 = 5_000;
-/// How often a searcher looks before it sleeps, if its searches have been paying off: some 20 µs.
-const SPIN_ROUNDS: u32 = 60;
-/// Pauses between two looks, some 40 ns each.
-const SPIN_PAUSES: u32 = 8;
-/// The credit of a searcher: a search that paid off raises it, one in vain halves it.
-const SPIN_CREDIT_MAX: u8 = 16;
-/// Without credit, one search in so many is made all the same.
-const SPIN_PROBE: u32 = 16;
+/// The same for short tasks: now those at the end wait too long.
+const WORTH_SCATTERING_NS: u64 = 100_000;
+/// A poll that spawns looks whether to share at every so many queued tasks. A single one is most often awaited at once.
+const SPAWNS_PER_LOOK: usize = 4;
+/// Pauses between two looks of a worker that looks on, some 40 ns each.
+const PAUSES_PER_LOOK: u32 = 4;
+/// A worker that looks on reads the clock and asks for sockets at every so many looks.
+const LOOKS_PER_TURN: u32 = 16;
 
 /// What it takes to become a worker: made with the runtime, moved to the worker's thread.
 #[derive(Debug)]
@@ -71,7 +75,9 @@ pub(crate) struct Worker {
     last_look_ns: Cell<u64>,
     /// Duration of a poll, as measured between the last two looks.
     poll_ns: Cell<u64>,
-    spin_credit: Cell<u8>,
+    /// When the worker last ran dry.
+    dry_since_ns: Cell<u64>,
+    patience: Patience,
     random: Cell<u32>,
     numbers: RefCell<Numbers>,
     promise_numbers: RefCell<Numbers>,
@@ -102,7 +108,8 @@ impl Worker {
             polls_per_look: Cell::new(16),
             last_look_ns: Cell::new(shared.clock.now_ns()),
             poll_ns: Cell::new(1_000),
-            spin_credit: Cell::new(SPIN_CREDIT_MAX / 2),
+            dry_since_ns: Cell::new(0),
+            patience: Patience::new(),
             random: Cell::new(0x9e37_79b9 ^ (remote.index as u32 + 1)),
             numbers: RefCell::new(Numbers::new(Shared::take_numbers)),
             promise_numbers: RefCell::new(Numbers::new(Shared::take_promise_numbers)),
@@ -182,13 +189,18 @@ impl Worker {
 
     #[inline(always)]
     pub(crate) fn push_spawned(&self, runnable: Runnable) {
-        self.with_core(|core| {
+        let n_queued = self.with_core(|core| {
             if self.in_order {
                 core.queue.push_back(runnable);
             } else {
                 core.queue.push_spawned(runnable);
             }
+            core.queue.len()
         });
+        // A poll that spawns many need not end before others help.
+        if n_queued.is_multiple_of(SPAWNS_PER_LOOK) && self.shared.idle.is_hungry() {
+            self.consider_sharing(n_queued);
+        }
     }
 
     #[inline(always)]
@@ -294,25 +306,28 @@ impl Worker {
     }
 
     /// Gives some of the queue to those who have nothing, if that pays.
-    fn consider_sharing(&self, n_left: usize) {
-        let queued_ns = (n_left as u64 + 1).saturating_mul(self.poll_ns.get());
-        let worth = if self.shared.idle.has_searchers() {
-            WORTH_SHARING_NS
+    fn consider_sharing(&self, n_queued: usize) {
+        let poll_ns = self.poll_ns.get();
+        let queued_ns = (n_queued as u64 + 1).saturating_mul(poll_ns);
+        let worth = if poll_ns < MOVING_NS {
+            WORTH_SCATTERING_NS
+        } else if self.shared.idle.has_searchers() {
+            WORTH_MOVING_NS
         } else {
             WORTH_WAKING_NS
         };
-        if queued_ns >= worth {
-            self.share(n_left);
+        // What was shared before and is still there is enough: somebody is on the way.
+        if queued_ns >= worth && self.queue.is_empty() {
+            self.share();
         }
     }
 
     #[cold]
-    fn share(&self, n_left: usize) {
-        let count_max = SHARED_AT_ONCE_MAX.min(n_left);
+    fn share(&self) {
         let mut batch = self.batch.borrow_mut();
         self.with_core(|core| {
             core.queue.share(
-                count_max,
+                SHARED_AT_ONCE_MAX,
                 |task: &Runnable| task.home().is_some(),
                 &mut batch,
             );
@@ -320,10 +335,9 @@ impl Worker {
         if batch.is_empty() {
             return;
         }
-        for runnable in batch.drain(..) {
-            self.queue.push(runnable);
-        }
-        self.queue.publish_len();
+        self.queue.extend(batch.drain(..));
+        // A wake-up that fails is reported, to user code that may spawn.
+        drop(batch);
         self.shared.wake_one();
     }
 
@@ -334,17 +348,21 @@ impl Worker {
         let n_polls = u64::from(self.polls_per_look.get() - self.polls_until_look.get());
         let now = self.shared.clock.now_ns();
         let elapsed = now - self.last_look_ns.get();
-        if let Some(poll_ns) = elapsed.checked_div(n_polls) {
+        if let Some(measured) = elapsed.checked_div(n_polls) {
+            let known = self.poll_ns.get();
             // A worker that was preempted among many short polls measures nonsense: the estimate doubles at most. A few
-            // long ones are believed at once.
-            let most = if n_polls > 4 {
-                self.poll_ns.get() * 2
-            } else {
-                u64::MAX
+            // long ones are believed at once; a few short ones say little about those that are queued.
+            let estimate = match measured {
+                longer if longer >= known && n_polls > 4 => longer.min(known * 2),
+                longer if longer >= known => longer,
+                shorter => known.midpoint(shorter),
             };
-            self.poll_ns.set(poll_ns.clamp(1, most));
+            self.poll_ns.set(estimate.max(1));
         }
-        let polls = (MAINTENANCE_NS / self.poll_ns.get()).clamp(1, u64::from(POLLS_PER_LOOK_MAX));
+        // No more than twice as many as before, for the next ones may be long again.
+        let polls = (MAINTENANCE_NS / self.poll_ns.get())
+            .min(u64::from(self.polls_per_look.get()) * 2)
+            .clamp(1, u64::from(POLLS_PER_LOOK_MAX));
         // Clamped to `POLLS_PER_LOOK_MAX`.
         self.polls_per_look.set(polls as u32);
         self.polls_until_look.set(polls as u32);
@@ -459,7 +477,9 @@ impl Worker {
         if let Some(runnable) = self.pop_own() {
             return Some(runnable);
         }
-        if self.fire_timers(self.shared.clock.now_ns()) {
+        let now = self.shared.clock.now_ns();
+        self.dry_since_ns.set(now);
+        if self.fire_timers(now) {
             self.pop_own()
         } else {
             None
@@ -484,50 +504,69 @@ impl Worker {
         self.searching.replace(false) && self.shared.idle.stop_searching()
     }
 
-    /// Tries to steal, for a while if that has been worth while.
+    /// Tries to steal, then looks on for a while if that has been worth while.
     fn search(&self) -> Option<Runnable> {
         let n_workers = self.shared.n_workers;
-        if n_workers == 1 && self.index() == 0 && !self.shared.watchdog.has_spares() {
-            return None;
-        }
-        if !self.searching.get() {
-            if !self.shared.idle.start_searching((n_workers / 2).max(1)) {
-                return None;
+        let is_alone = n_workers == 1 && self.index() == 0 && !self.shared.watchdog.has_spares();
+        if !is_alone {
+            if !self.searching.get() {
+                if !self.shared.idle.start_searching((n_workers / 2).max(1)) {
+                    return None;
+                }
+                self.searching.set(true);
             }
-            self.searching.set(true);
+            if let Some(runnable) = self.find_published() {
+                return Some(runnable);
+            }
         }
-        if let Some(runnable) = self.steal().or_else(|| self.take_injected()) {
-            return Some(runnable);
+        if self.patience.is_left() {
+            self.look_on()
+        } else {
+            None
         }
-        // Sockets come before spinning; without it, parking looks at them anyway.
-        if !self.may_spin() || self.turn_driver(Some(Duration::ZERO)) {
-            return self.pop_own();
-        }
-        self.spin()
     }
 
     /// Keeps looking for some microseconds: less than it takes to be woken.
-    fn spin(&self) -> Option<Runnable> {
-        let credit = self.spin_credit.get();
-        for _ in 0..SPIN_ROUNDS {
-            if let Some(runnable) = self.steal().or_else(|| self.take_injected()) {
-                self.spin_credit.set((credit + 4).min(SPIN_CREDIT_MAX));
+    fn look_on(&self) -> Option<Runnable> {
+        let end = self
+            .with_core(|core| core.timers.next_deadline())
+            .unwrap_or(u64::MAX)
+            .min(self.dry_since_ns.get() + LOOK_ON_NS);
+        for n_looks in 1_u32.. {
+            if let Some(runnable) = self.find_published() {
+                self.patience.paid_off();
+                self.restart_estimate(self.shared.clock.now_ns());
                 return Some(runnable);
             }
-            if !self.remote.inbox.is_empty() || self.shared.is_stopped() {
-                return None;
+            if self.take_inbox() {
+                self.patience.paid_off();
+                return self.pop_own();
             }
-            for _ in 0..SPIN_PAUSES {
+            if n_looks.is_multiple_of(LOOKS_PER_TURN) {
+                if self.turn_driver(Some(Duration::ZERO)) || self.shared.is_stopped() {
+                    return self.pop_own();
+                }
+                if self.shared.clock.now_ns() >= end {
+                    break;
+                }
+            }
+            for _ in 0..PAUSES_PER_LOOK {
                 spin_loop();
             }
         }
-        self.spin_credit.set(credit / 2);
+        self.patience.was_in_vain();
         None
     }
 
-    fn may_spin(&self) -> bool {
-        self.shared.n_workers > 1
-            && (self.spin_credit.get() > 0 || self.next_random().is_multiple_of(SPIN_PROBE))
+    /// Begins to measure polls anew: the time before was spent otherwise.
+    fn restart_estimate(&self, now_ns: u64) {
+        self.last_look_ns.set(now_ns);
+        self.polls_until_look.set(self.polls_per_look.get());
+    }
+
+    /// Looks into the queues that all can reach.
+    fn find_published(&self) -> Option<Runnable> {
+        self.steal().or_else(|| self.take_injected())
     }
 
     fn next_random(&self) -> u32 {
@@ -572,14 +611,16 @@ impl Worker {
                 .driver
                 .turn(self.index(), timeout, &mut events, &mut wakers)
         };
-        self.retract();
+        let now = self.shared.clock.now_ns();
+        if idle.retract_park(self.index()) == Unparked::ByOther {
+            self.searching.set(true);
+            self.patience.woken_after(now - self.dry_since_ns.get());
+        }
         if let Err(error) = turned {
             self.shared.report_driver_error(&error);
         }
         self.wake_all(wakers);
-        let now = self.shared.clock.now_ns();
-        self.last_look_ns.set(now);
-        self.polls_until_look.set(self.polls_per_look.get());
+        self.restart_estimate(now);
         self.fire_timers(now);
         self.shared.watchdog.ensure_awake(&self.shared);
     }
@@ -590,12 +631,6 @@ impl Worker {
             || self.shared.is_stopped()
             || self.shared.has_stealable_work()
             || self.with_core(|core| core.queue.len()) > 0
-    }
-
-    fn retract(&self) {
-        if self.shared.idle.retract_park(self.index()) == Unparked::ByOther {
-            self.searching.set(true);
-        }
     }
 }
 

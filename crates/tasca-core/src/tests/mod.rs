@@ -8,6 +8,7 @@ mod biased;
 mod driver;
 mod idle;
 #[cfg(unix)]
+mod patience;
 mod poller;
 mod queue;
 mod slab;
