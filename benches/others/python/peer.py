@@ -222,6 +222,18 @@ async def to_thread(rounds):
     return time.perf_counter_ns() - start
 
 
+def to_thread_batch(count):
+    async def run(rounds):
+        start = time.perf_counter_ns()
+        for _ in range(rounds):
+            calls = (asyncio.to_thread(abs, number) for number in range(count))
+            outputs = await asyncio.gather(*calls)
+            assert outputs[-1] == count - 1
+        return time.perf_counter_ns() - start
+
+    return run
+
+
 class Echo(asyncio.Protocol):
     """What users who want speed write: streams are slower."""
 
@@ -303,6 +315,8 @@ WORKLOADS = {
     "timeout_ready": (timeout_ready, 1),
     "timeout_yield_100": (timeout_yield_100, 100),
     "blocking_round_trip": (to_thread, 1),
+    "blocking_batch_10k": (to_thread_batch(10_000), 10_000),
+    "blocking_batch_100k": (to_thread_batch(100_000), 100_000),
     "echo_1": (echo(1, 64), 1),
     "echo_32": (echo(32, 64), 32),
     "echo_500": (echo(500, 64), 500),

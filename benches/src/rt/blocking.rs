@@ -19,7 +19,7 @@ impl Blocking for Tasca {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        tasca::spawn_blocking(work)
+        tasca::run_in_executor(&tasca::blocking::DefaultExecutor, work)
     }
 }
 

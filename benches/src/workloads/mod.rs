@@ -4,6 +4,7 @@
 
 use crate::workload::Entry;
 
+pub mod blocking;
 pub mod cancel;
 pub mod channel;
 mod connections;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Entry> {
         yielding::all(),
         groups::all(),
         cancel::all(),
+        blocking::all(),
         channel::all(),
         sync::all(),
         timers::all(),

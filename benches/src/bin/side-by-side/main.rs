@@ -12,6 +12,7 @@
 //!   --rounds N         how often each is measured, at least 7 (default: 9)
 //!   --millis N         how long one measurement lasts, about (default: 20)
 //!   --smoke            one short round of everything: says whether it works, not how fast it is
+//!   --system-calls     counts the system calls for an operation instead, by all threads of the process
 //!   --list             the names of the workloads
 //! What is done with the figures, beside printing them
 //!   --json FILE        writes them down; those of other workloads that the file has already stay
@@ -34,6 +35,9 @@
 //! the median of the rounds, the quartiles around it and the lowest, and for a peer the ratio of its median
 //! to tasca's: above 1, tasca is ahead. The heading has the load of the machine before the run: what
 //! competes for the cores makes medians and quartiles wide apart from the lowest.
+//!
+//! System calls are counted by the tool `perf`, which does not slow the program down, but has to be there
+//! and to be allowed to (as root, or with `kernel.perf_event_paranoid` at -1).
 //!
 //! The column `by` says what is measured, see [`Metric`](tasca_benches::workload::Metric): bytes for
 //! memory, else nanoseconds.
@@ -59,6 +63,7 @@ mod measure;
 mod options;
 mod others;
 mod report;
+mod system_calls;
 mod targets;
 
 /// What the ratios are taken to.
@@ -85,6 +90,10 @@ fn run(options: &Options) -> Result<ExitCode, String> {
             };
             println!("{}{when}", entry.name);
         }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.system_calls {
+        system_calls::count(options)?;
         return Ok(ExitCode::SUCCESS);
     }
     let targets = Targets::load()?;

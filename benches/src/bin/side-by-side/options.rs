@@ -23,6 +23,7 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) duration: Duration,
     pub(crate) smoke: bool,
+    pub(crate) system_calls: bool,
     pub(crate) list: bool,
     /// Answers measurements that are asked for on the standard input, as the programs in benches/others
     /// do: how this program measures what needs a process of its own.
@@ -45,6 +46,7 @@ impl Options {
             rounds: 9,
             duration: Duration::from_millis(20),
             smoke: false,
+            system_calls: false,
             list: false,
             serve: false,
             json: None,
@@ -66,6 +68,7 @@ impl Options {
                     options.duration = Duration::from_millis(number(&name, &value()?)? as u64);
                 }
                 "--smoke" => options.smoke = true,
+                "--system-calls" => options.system_calls = true,
                 "--list" => options.list = true,
                 "--serve" => options.serve = true,
                 "--json" => options.json = Some(value()?),
@@ -110,6 +113,11 @@ impl Options {
         let mut entries = workloads::all();
         entries.retain(|entry| self.full || entry.effort == Effort::Usual);
         entries
+    }
+
+    /// Whether workloads are asked for by name.
+    pub(crate) fn names_workloads(&self) -> bool {
+        !self.only.is_empty()
     }
 
     /// Whether the runtime with this name is to be measured.
