@@ -8,6 +8,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use tasca::blocking::{Queued, ThreadPool};
 use tasca::spawn;
 use tasca_tests::{Kind, guarded, panic_of, panic_text};
 
@@ -19,11 +20,27 @@ const KINDS: [Kind; 3] = [
 
 #[test]
 fn a_runtime_refuses_to_work_in_a_forked_child() {
-    guarded("fork", || {
+    let text = stderr_of("forks");
+    assert_eq!(
+        text.matches("the parent's runtime goes on").count(),
+        KINDS.len(),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_thread_pool_refuses_to_work_in_a_forked_child() {
+    let text = stderr_of("forks_with_a_pool");
+    assert!(text.contains("the parent's pool goes on"), "{text}");
+}
+
+/// Runs an ignored test of this program in a process of its own.
+fn stderr_of(test: &'static str) -> String {
+    guarded(test, || {
         let output = Command::new(std::env::current_exe().expect("a program knows itself"))
             .args([
                 "--exact",
-                "forks",
+                test,
                 "--ignored",
                 "--nocapture",
                 "--test-threads=1",
@@ -31,14 +48,10 @@ fn a_runtime_refuses_to_work_in_a_forked_child() {
             .stdin(Stdio::null())
             .output()
             .expect("the child can be started");
-        let text = String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{text}");
-        assert_eq!(
-            text.matches("the parent's runtime goes on").count(),
-            KINDS.len(),
-            "{text}"
-        );
-    });
+        text
+    })
 }
 
 /// Forks; runs `child` in the child, which must return, and gives its process to the parent.
@@ -113,4 +126,41 @@ fn forks() {
         drop(runtime);
         eprintln!("the parent's runtime goes on: {kind:?}");
     }
+}
+
+#[test]
+#[ignore = "the child of the other test"]
+fn forks_with_a_pool() {
+    let pool = ThreadPool::new(2);
+    let runtime = Kind::MultiThread(2)
+        .builder()
+        .build()
+        .expect("a runtime can be made");
+    assert_eq!(runtime.block_on(pool.spawn(|| 1)), 1);
+    let mut pool = Some(pool);
+    let pid = fork(|| {
+        let old = pool.take().expect("it is there");
+        let new = Kind::MultiThread(1)
+            .builder()
+            .build()
+            .expect("a runtime can be made");
+        new.block_on(async {
+            let error = old.spawn(|| ()).outcome().await.expect_err("no threads");
+            let text = error.panic_text().expect("it failed");
+            assert!(
+                text.contains("before fork()") && text.contains("new pool"),
+                "{text}"
+            );
+        });
+        assert_eq!(old.statistics().n_threads, 0);
+        // Its threads never leave: they are not there.
+        old.shutdown(Queued::Drain, Duration::from_secs(3600))
+            .expect("nothing to wait for");
+        drop(old);
+        assert_eq!(new.block_on(ThreadPool::new(1).spawn(|| 2)), 2);
+    });
+    assert_eq!(wait_for(pid), 0);
+    let pool = pool.expect("it was taken in the child's memory");
+    assert_eq!(runtime.block_on(pool.spawn(|| 3)), 3);
+    eprintln!("the parent's pool goes on");
 }

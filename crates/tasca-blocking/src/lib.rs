@@ -35,6 +35,7 @@ mod limiter;
 
 mod executor;
 mod pools;
+mod simulated;
 mod thread_pool;
 
 mod cancelled;
@@ -52,6 +53,7 @@ pub use on_thread::{ToThread, to_thread};
 pub use pools::{PoolsConfig, PoolsStatistics, statistics};
 #[cfg(feature = "rayon")]
 pub use rayon_executor::RayonExecutor;
+pub use simulated::sleep;
 pub use stdin::{Stdin, stdin};
 pub use tasca_core::{Job, JobBuilder, block_in_place};
 pub use thread_pool::{

@@ -5,10 +5,12 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
+use futures::future::{Either, select};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tasca_blocking::{ThreadPool, run_in_executor};
-use tasca_core::Runtime;
+use tasca_core::{Runtime, Task};
 
 /// Set in the process under test; says which limit it is to set.
 const ROLE: &str = "TASCA_TEST_LIMIT";
@@ -65,8 +67,9 @@ fn with_limited_threads() {
     );
     goes_on_with_two_threads(&rt, &pool);
     fails_without_any(&rt);
+    let stuck = get_stuck(&rt, &pool);
     setrlimit(Resource::Nproc, old).unwrap();
-    recovers(&rt, &pool);
+    recovers(&rt, &pool, stuck);
 }
 
 fn with_limited_memory() {
@@ -96,8 +99,9 @@ fn with_limited_memory() {
     );
     goes_on_with_two_threads(&rt, &pool);
     fails_without_any(&rt);
+    let stuck = get_stuck(&rt, &pool);
     setrlimit(Resource::As, old).unwrap();
-    recovers(&rt, &pool);
+    recovers(&rt, &pool, stuck);
 }
 
 fn pool_with_two_threads(rt: &Runtime) -> ThreadPool {
@@ -158,30 +162,46 @@ fn fails_without_any(rt: &Runtime) {
     assert_eq!(empty.statistics().n_threads, 0);
 }
 
-/// With both threads held up, a job finds a third one once the system has threads again.
-fn recovers(rt: &Runtime, pool: &ThreadPool) {
-    let go = Arc::new(Barrier::new(3));
+/// Jobs of which the last waits for a third thread, and the first two for the last.
+struct Stuck {
+    held: Vec<Task<()>>,
+    waits: Task<()>,
+}
+
+/// Holds both threads up and submits one more job, for which the system has no thread.
+fn get_stuck(rt: &Runtime, pool: &ThreadPool) -> Stuck {
+    let (begun, go) = (Arc::new(Barrier::new(3)), Arc::new(Barrier::new(3)));
     rt.block_on(async {
-        let held: Vec<_> = (0..2)
+        let held = (0..2)
             .map(|_| {
-                let go = Arc::clone(&go);
+                let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
                 pool.spawn(move || {
+                    begun.wait();
                     go.wait();
                 })
             })
             .collect();
-        // Growth rests a while after a failure; any later submission brings the thread.
-        let mut jobs = Vec::new();
-        while jobs
-            .iter()
-            .all(|job: &tasca_core::Task<()>| !job.is_finished())
-        {
-            jobs.push(pool.spawn(|| ()));
-            tasca_core::time::sleep(std::time::Duration::from_millis(1)).await;
+        begun.wait();
+        let waits = pool.spawn(move || {
+            go.wait();
+        });
+        let statistics = pool.statistics();
+        assert_eq!((statistics.n_threads, statistics.n_queued), (2, 1));
+        Stuck { held, waits }
+    })
+}
+
+/// Once the system has threads again the job gets one: nobody submits anything, and no job ends.
+fn recovers(rt: &Runtime, pool: &ThreadPool, stuck: Stuck) {
+    rt.block_on(async {
+        let hang = std::pin::pin!(tasca_core::time::sleep(Duration::from_secs(60)));
+        match select(stuck.waits, hang).await {
+            Either::Left(_) => {}
+            Either::Right(_) => panic!("no thread was started: {:?}", pool.statistics()),
         }
-        go.wait();
-        for job in held.into_iter().chain(jobs) {
+        for job in stuck.held {
             job.await;
         }
+        assert_eq!(pool.statistics().n_threads, 3);
     });
 }

@@ -165,7 +165,7 @@ pub mod blocking {
         Acquire, CpuExecutor, DefaultExecutor, Executor, Job, JobBuilder, JobCancelled, LeftBehind,
         Limiter, Permit, PoolStatistics, PoolsConfig, PoolsStatistics, QueueFull, Queued,
         ThreadPool, ThreadPoolBuilder, ToThread, block_in_place, check_cancelled, is_cancelled,
-        run_in_executor, spawn_blocking, statistics, to_thread,
+        run_in_executor, sleep, spawn_blocking, statistics, to_thread,
     };
 }
 

@@ -59,13 +59,38 @@ pub(crate) enum Call {
     Start(usize),
 }
 
+/// What a start that failed means for the queue.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Failed<J> {
+    /// Nobody is left to run these: they have to be failed.
+    Orphans(VecDeque<J>),
+    /// Others are there, but nothing says that they will ever be free: call [`Crew::retry`] after this time.
+    Retry(Duration),
+    /// There is nothing to be done.
+    Noted,
+}
+
 /// Jobs and threads at one instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) n_threads: usize,
     pub(crate) n_idle: usize,
     pub(crate) n_queued: usize,
     pub(crate) n_done: u64,
+}
+
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            n_threads: self.n_threads + other.n_threads,
+            n_idle: self.n_idle + other.n_idle,
+            n_queued: self.n_queued + other.n_queued,
+            n_done: self.n_done + other.n_done,
+        }
+    }
 }
 
 struct Seat<L> {
@@ -94,6 +119,8 @@ struct State<J: Work> {
     closing: bool,
     /// No thread is started before this, since the system had none.
     no_start_before: Option<Instant>,
+    /// Somebody will call `retry`.
+    retrying: bool,
 }
 
 /// The queue and the bookkeeping. Starting threads is the business of whoever owns it.
@@ -109,7 +136,7 @@ pub(crate) struct Crew<J: Work> {
 }
 
 /// A husk sweep is not worth while below this.
-const SWEEP_MIN: usize = 1024;
+pub(crate) const SWEEP_MIN: usize = 1024;
 
 impl<J: Work> Crew<J> {
     pub(crate) fn new(limits: Limits) -> Self {
@@ -133,6 +160,7 @@ impl<J: Work> Crew<J> {
                 seats: Vec::new(),
                 closing: false,
                 no_start_before: None,
+                retrying: false,
             }),
             n_queued: AtomicUsize::new(0),
             beds: (0..limits.n_max).map(|_| Condvar::new()).collect(),
@@ -171,18 +199,35 @@ impl<J: Work> Crew<J> {
         self.beds[seat].notify_one();
     }
 
-    /// Notes that the thread for `seat` could not be started. Gives the jobs that nobody is left to run.
-    #[must_use = "the jobs have to be failed"]
-    pub(crate) fn start_failed(&self, seat: usize, now: Instant) -> VecDeque<J> {
+    /// Notes that the thread for `seat` could not be started.
+    pub(crate) fn start_failed(&self, seat: usize, now: Instant) -> Failed<J> {
         let mut state = self.state.lock();
         state.arriving = false;
         state.no_start_before = Some(now + self.limits.start_pause);
         if self.leave(&mut state, seat) {
             let orphans = std::mem::take(&mut state.queue);
             self.publish(&state);
-            return orphans;
+            return Failed::Orphans(orphans);
         }
-        VecDeque::new()
+        if state.queue.is_empty() || state.retrying {
+            return Failed::Noted;
+        }
+        // Liveness: the threads that there are may all be held up, perhaps by what is queued.
+        state.retrying = true;
+        Failed::Retry(self.limits.start_pause)
+    }
+
+    /// Tries again what the system has refused. The caller carries out the call that comes back.
+    pub(crate) fn retry(&self) -> Call {
+        let mut state = self.state.lock();
+        state.retrying = false;
+        state.no_start_before = None;
+        state.call(&self.limits, false)
+    }
+
+    /// Nobody can call `retry`: the next submission or the next job that ends is the next try.
+    pub(crate) fn forget_retry(&self) {
+        self.state.lock().retrying = false;
     }
 
     /// The life of a thread: runs jobs until it is no longer needed. `carry_out` does what others have to be told.
@@ -312,6 +357,14 @@ impl<J: Work> Crew<J> {
         for bed in &self.beds {
             bed.notify_one();
         }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state.lock().closing
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Waits for the last thread to leave; `false` if it has not by `deadline`.

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod beside;
 mod by_hand;
 mod cancelling;
 mod files;
@@ -11,3 +12,4 @@ mod jobs;
 mod limits;
 mod runtimes;
 mod shutdown;
+mod simulated;
