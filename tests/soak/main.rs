@@ -5,19 +5,20 @@
 //! memory are compared. The exit code is 1 if anything is amiss.
 #![expect(
     clippy::print_stdout,
-    reason = "a command-line program speaks by printing"
+    clippy::exit,
+    reason = "a command-line program speaks by printing, and one that hangs must be ended"
 )]
 
 mod account;
 mod loads;
 mod measure;
 
-use std::process::ExitCode;
+use std::process::{ExitCode, exit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tasca::time::sleep;
-use tasca::{Runtime, Task, spawn};
+use tasca::{Handle, Runtime, Task, spawn};
 use tasca_tests::{Gate, Problems, Random};
 
 use account::Account;
@@ -83,6 +84,12 @@ fn soak(options: &Options) -> Vec<String> {
         .exception_handler(problems.handler())
         .build()
         .expect("a runtime can be made");
+    let over = Gate::new();
+    watch(
+        &runtime.handle(),
+        Duration::from_secs(options.seconds),
+        over.clone(),
+    );
     let main = under_load(
         options.seconds,
         Random::new(options.seed),
@@ -90,6 +97,7 @@ fn soak(options: &Options) -> Vec<String> {
     );
     let (early, late) = runtime.block_on(runtime.handle().spawn(main));
     drop(runtime);
+    over.open();
     let after = Measure::settled(&before);
 
     let mut findings = account.findings();
@@ -104,6 +112,26 @@ fn soak(options: &Options) -> Vec<String> {
     println!("before:  {before}\nearly:   {early}\nlate:    {late}\nafter:   {after}");
     println!("{account}");
     findings
+}
+
+/// Ends the process, and says what it waits for, if it has not ended by itself long after it should have.
+fn watch(handle: &Handle, load: Duration, over: Gate) {
+    const LATE: Duration = Duration::from_secs(60);
+    let handle = handle.clone();
+    std::thread::spawn(move || {
+        let began = Instant::now();
+        while began.elapsed() < load + LATE {
+            if over.is_open() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        println!("soak: it does not end; {} and these tasks:", Measure::now());
+        for task in handle.all_tasks() {
+            println!("soak: {task:?}");
+        }
+        exit(1);
+    });
 }
 
 /// Keeps all loads up, and measures: after a quarter of the time, and at the end, each time under load.
