@@ -6,11 +6,15 @@
 //! - [`workload`] says what a workload is, and measures one on one runtime;
 //! - [`workloads`] holds the workloads by subject, and the table of all of them;
 //! - [`clock`] reads processor time, [`latch`] and [`work`] are what several workloads share;
+//! - [`page`] puts what was measured into pages of documentation;
 //! - `sys` is the platform: processor time, and servers that use the system directly, as a limit.
 //!
 //! Three programs use them: the criterion benchmarks in `benches/`, the binary `side-by-side`, which
 //! measures all runtimes in the same run, interleaved, and the binary `cost-counter`, which counts
-//! instructions instead of time.
+//! instructions instead of time. The binary `scaling` measures nothing: it simulates.
+//!
+//! In `others/` are programs in other languages, and on runtimes whose tasks cannot do what [`rt::Rt`]
+//! asks for; `side-by-side --others` measures them through a pipe.
 //!
 //! # Equal conditions
 //!
@@ -29,6 +33,7 @@
 
 pub mod clock;
 pub mod latch;
+pub mod page;
 pub mod rt;
 mod sys;
 pub mod work;

@@ -27,19 +27,23 @@ const POLL_NS: u64 = 35;
 /// To wake a sleeping thread: what the waker pays, and when the other one runs.
 const WAKER_NS: u64 = 5_000;
 const WAKE_NS: u64 = 25_000;
-/// A search, if nothing is found, goes on for so long, with a look every so often.
-const SPIN_NS: u64 = 20_000;
-const LOOK_NS: u64 = 330;
-/// The thresholds of `scheduler/worker.rs` and `queue/shared.rs`.
+/// A search goes on for so long, with a look every so often.
+const LOOK_ON_NS: u64 = 20_000;
+const LOOK_NS: u64 = 200;
+/// The thresholds of `scheduler/worker.rs`.
+const MOVING_NS: u64 = 250;
+const WORTH_MOVING_NS: u64 = 5_000;
 const WORTH_WAKING_NS: u64 = 10_000;
-const WORTH_SHARING_NS: u64 = 5_000;
+const WORTH_SCATTERING_NS: u64 = 100_000;
 const SHARED_AT_ONCE_MAX: usize = 32;
-const STEAL_MAX: usize = 32;
+const SPAWNS_PER_LOOK: usize = 4;
 
-/// A task: spawns a task of each lower depth, then works for a while.
 #[derive(Clone, Copy)]
-struct Task {
-    depth: u32,
+enum Task {
+    /// Spawns a task of each lower depth, then works for a while.
+    Fork { depth: u32 },
+    /// Spawns so many that only work.
+    Spawner { left: usize },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -86,7 +90,7 @@ struct Outcome {
 
 impl Machine {
     /// Worker 0 begins with `first`; the others sleep.
-    fn run(n_workers: usize, leaf_ns: u64, first: Vec<Task>, leaves: u64) -> Outcome {
+    fn run(n_workers: usize, leaf_ns: u64, first: Task, n_tasks: u64) -> Outcome {
         let worker = |index| Worker {
             now: 0,
             mode: if index == 0 {
@@ -104,14 +108,12 @@ impl Machine {
             leaf_ns,
             n_searching: 0,
             idle_version: 0,
-            left: leaves,
+            left: n_tasks,
             n_wakes: 0,
             n_steals: 0,
             random: Random::new(7),
         };
-        // The spawner's own poll.
-        machine.workers[0].now = first.len() as u64 * SPAWN_NS;
-        machine.workers[0].private.extend(first);
+        machine.workers[0].private.push_back(first);
         let mut end = 0;
         while machine.left > 0 {
             let next = machine.earliest();
@@ -159,14 +161,47 @@ impl Machine {
     }
 
     fn execute(&mut self, index: usize, task: Task) {
-        let worker = &mut self.workers[index];
-        let took = POLL_NS + u64::from(task.depth) * SPAWN_NS + self.leaf_ns;
-        worker
+        let poll_ns = POLL_NS + self.leaf_ns;
+        match task {
+            Task::Fork { depth } => {
+                for depth in (0..depth).rev() {
+                    self.spawn(index, Task::Fork { depth });
+                }
+                self.work(index, poll_ns);
+                self.left -= 1;
+            }
+            // In portions, so that no clock runs far ahead of the others.
+            Task::Spawner { left } => {
+                for _ in 0..left.min(SPAWNS_PER_LOOK) {
+                    self.spawn(index, Task::Fork { depth: 0 });
+                }
+                if left > SPAWNS_PER_LOOK {
+                    let rest = Task::Spawner {
+                        left: left - SPAWNS_PER_LOOK,
+                    };
+                    self.workers[index].private.push_front(rest);
+                }
+            }
+        }
+    }
+
+    /// Rule of `Worker::push_spawned`: a poll that spawns many need not end before others help.
+    fn spawn(&mut self, index: usize, task: Task) {
+        self.workers[index].private.push_back(task);
+        self.work(index, SPAWN_NS);
+        if self.workers[index]
             .private
-            .extend((0..task.depth).rev().map(|depth| Task { depth }));
-        worker.now += took;
-        worker.busy_ns += took;
-        self.left -= 1;
+            .len()
+            .is_multiple_of(SPAWNS_PER_LOOK)
+        {
+            self.consider_sharing(index);
+        }
+    }
+
+    fn work(&mut self, index: usize, nanos: u64) {
+        let worker = &mut self.workers[index];
+        worker.now += nanos;
+        worker.busy_ns += nanos;
     }
 
     /// Rule of `Worker::consider_sharing`: when somebody is hungry and it is worth it.
@@ -176,20 +211,24 @@ impl Machine {
             .iter()
             .any(|worker| worker.mode != Mode::Active);
         let n_queued = self.workers[index].private.len();
-        if n_queued < 2 {
+        if n_queued == 0 {
             return;
         }
         self.read_idle_words(index);
-        let worth = if self.n_searching > 0 {
-            WORTH_SHARING_NS
+        let poll_ns = POLL_NS + self.leaf_ns;
+        let worth = if poll_ns < MOVING_NS {
+            WORTH_SCATTERING_NS
+        } else if self.n_searching > 0 {
+            WORTH_MOVING_NS
         } else {
             WORTH_WAKING_NS
         };
-        if !is_hungry || n_queued as u64 * (POLL_NS + self.leaf_ns) < worth {
+        let is_enough = !self.workers[index].shared.is_empty();
+        if !is_hungry || is_enough || (n_queued + 1) as u64 * poll_ns < worth {
             return;
         }
         let worker = &mut self.workers[index];
-        let stays = n_queued - (n_queued / 2).min(SHARED_AT_ONCE_MAX);
+        let stays = n_queued - n_queued.div_ceil(2).min(SHARED_AT_ONCE_MAX);
         let given = worker.private.split_off(stays);
         worker.shared.extend(given);
         worker.now += TRANSFER_NS;
@@ -212,7 +251,7 @@ impl Machine {
         self.n_searching += 1;
         let woken = &mut self.workers[woken];
         woken.now = at.max(woken.now);
-        woken.mode = Mode::Searching(woken.now + SPIN_NS);
+        woken.mode = Mode::Searching(woken.now + LOOK_ON_NS);
     }
 
     fn begin_search(&mut self, index: usize) {
@@ -223,7 +262,7 @@ impl Machine {
         self.n_searching += 1;
         self.write_idle_words(index);
         let worker = &mut self.workers[index];
-        worker.mode = Mode::Searching(worker.now + SPIN_NS);
+        worker.mode = Mode::Searching(worker.now + LOOK_ON_NS);
     }
 
     /// One look at every other worker's shared tier.
@@ -241,13 +280,13 @@ impl Machine {
             }
             return;
         };
-        let shared = &mut self.workers[victim].shared;
-        let count = shared.len().div_ceil(2).min(STEAL_MAX);
-        let mut taken: VecDeque<_> = shared.drain(..count).collect();
+        // All of it: the owner has kept its half.
+        let mut taken = std::mem::take(&mut self.workers[victim].shared);
+        let count = taken.len() as u64;
         let first = taken.pop_front();
         self.n_steals += 1;
         // The victim's queue, its hint, and the first task come over; the others when they are run.
-        self.workers[index].now += 3 * TRANSFER_NS + (count as u64 - 1) * TRANSFER_NS / 2;
+        self.workers[index].now += 3 * TRANSFER_NS + (count - 1) * TRANSFER_NS / 2;
         self.workers[index].shared.extend(taken);
         self.workers[index].mode = Mode::Active;
         self.n_searching -= 1;
@@ -283,9 +322,11 @@ impl Machine {
 }
 
 fn main() {
-    let tree = |depth| vec![Task { depth }];
-    let batch = |depth| vec![Task { depth: 0 }; 1_usize << depth];
-    type Work = fn(u32) -> Vec<Task>;
+    let tree = |depth| Task::Fork { depth };
+    let batch = |depth| Task::Spawner {
+        left: 1_usize << depth,
+    };
+    type Work = fn(u32) -> Task;
     let shapes: [(&str, Work); 2] = [("tree", tree), ("batch", batch)];
     println!(
         "{:<6} {:>8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8}",

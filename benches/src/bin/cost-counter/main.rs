@@ -9,6 +9,7 @@
 //!   --operations N    operations in the first of two stretches, at least one round (default: 60)
 //!   --sites           lists where the locked instructions, fences and system calls are
 //!   --functions       lists the instructions by function
+//!   --markdown FILE   puts a table into FILE, between the comments that mark the place of `costs`
 //!   --check           compares tasca with benches/budgets.toml; exit code 1 if a budget is exceeded
 //! ```
 //!

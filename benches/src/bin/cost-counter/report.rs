@@ -2,11 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    env,
+    env, fs,
     process::{Command, ExitCode},
 };
 
 use tasca_benches::{
+    page::put_between,
     workload::{Case, Entry},
     workloads,
 };
@@ -90,6 +91,7 @@ struct Options {
     sites: bool,
     functions: bool,
     check: bool,
+    markdown: Option<String>,
 }
 
 pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<ExitCode, String> {
@@ -115,6 +117,7 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<ExitCode, String
         workloads::named(&options.only)
     };
     let mut exceeded = Vec::new();
+    let mut table = Table::default();
     println!(
         "{:<18} {:<6} {:>8} {:>8} {:>9} {:>12} {:>13}",
         "per operation", "", "locked", "fences", "syscalls", "clock reads", "instructions"
@@ -126,10 +129,14 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<ExitCode, String
                 .map_err(|error| format!("{} on {}: {error}", entry.name, case.runtime))?;
             let cost = Cost::new(&counts, rounds * entry.elements);
             print(entry, case, &cost, &options);
+            table.add(entry, case, &cost);
             if options.check && case.runtime == OURS {
                 exceeded.extend(budgets.exceeded(entry.name, &cost)?);
             }
         }
+    }
+    if let Some(path) = &options.markdown {
+        table.put_into(path)?;
     }
     for line in &exceeded {
         println!("over budget: {line}");
@@ -139,6 +146,43 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<ExitCode, String
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The figures for a page of documentation: a line for each operation, a column for each runtime.
+#[derive(Default)]
+struct Table {
+    runtimes: Vec<&'static str>,
+    /// With the cells in the order of the runtimes.
+    lines: Vec<(&'static str, Vec<String>)>,
+}
+
+impl Table {
+    fn add(&mut self, entry: &Entry, case: &Case, cost: &Cost) {
+        if !self.runtimes.contains(&case.runtime) {
+            self.runtimes.push(case.runtime);
+        }
+        // What is below zero is nothing, and noise.
+        let figures = [cost.locked, cost.fences, cost.syscalls, cost.clock_reads]
+            .map(|figure| format!("{}", (figure.max(0.0) * 10.0).round() / 10.0));
+        let cell = format!("{} / {:.0}", figures.join(" / "), cost.instructions);
+        match self.lines.last_mut() {
+            Some((name, cells)) if *name == entry.name => cells.push(cell),
+            _ => self.lines.push((entry.name, vec![cell])),
+        }
+    }
+
+    fn put_into(&self, path: &str) -> Result<(), String> {
+        let page = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+        let mut text = format!("| operation | {} |\n|---|", self.runtimes.join(" | "));
+        text.push_str(&"---|".repeat(self.runtimes.len()));
+        text.push('\n');
+        for (name, cells) in &self.lines {
+            text.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
+        }
+        let page =
+            put_between(&page, "costs", &text).map_err(|error| format!("{path}: {error}"))?;
+        fs::write(path, page).map_err(|error| format!("{path}: {error}"))
+    }
 }
 
 /// The child's part.
@@ -172,6 +216,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         sites: false,
         functions: false,
         check: false,
+        markdown: None,
     };
     while let Some(name) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
@@ -185,6 +230,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--sites" => options.sites = true,
             "--functions" => options.functions = true,
             "--check" => options.check = true,
+            "--markdown" => options.markdown = Some(value()?),
             _ => return Err(format!("unknown option {name}")),
         }
     }

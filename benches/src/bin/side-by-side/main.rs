@@ -18,7 +18,7 @@
 //!   --json FILE        writes them down; those of other workloads that the file has already stay
 //!   --from FILE        measures nothing, and takes the figures from such a file
 //!   --svg FILE         draws the ratios
-//!   --markdown FILE    puts a table into FILE, between the two comments that mark the place
+//!   --markdown FILE    puts a table into FILE, between the comments that mark the place of `figures`
 //!   --targets          says which targets of benches/targets.toml are missed; exit code 1 if any is
 //! ```
 //!
@@ -47,7 +47,7 @@
 
 use std::{env, fs, process::ExitCode};
 
-use tasca_benches::{workload::Effort, workloads};
+use tasca_benches::{page::put_between, workload::Effort, workloads};
 
 use crate::{
     options::Options,
@@ -109,8 +109,8 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     }
     if let Some(path) = &options.markdown {
         let page = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-        let page =
-            markdown::put_into(&page, &report).map_err(|message| format!("{path}: {message}"))?;
+        let page = put_between(&page, "figures", &markdown::table(&report))
+            .map_err(|message| format!("{path}: {message}"))?;
         write(path, &page)?;
     }
     if !options.targets {

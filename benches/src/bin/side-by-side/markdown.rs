@@ -1,4 +1,4 @@
-//! The table of a page, and how it gets into the page.
+//! The table for a page of documentation.
 
 use std::fmt::Write;
 
@@ -7,28 +7,11 @@ use crate::{
     report::{Report, Row, ratio},
 };
 
-/// What is between these two lines of a page is made here.
-const BEGIN: &str = "<!-- figures: begin -->";
-const END: &str = "<!-- figures: end -->";
-
 /// The peers that have a column; the others share the last one.
 const COLUMNS: [&str; 2] = ["tokio", "smol"];
 
-/// The page with the table of `report` between the two comments.
-pub(crate) fn put_into(page: &str, report: &Report) -> Result<String, String> {
-    let (before, rest) = page
-        .split_once(BEGIN)
-        .ok_or_else(|| format!("no line {BEGIN}"))?;
-    let (_, after) = rest
-        .split_once(END)
-        .ok_or_else(|| format!("no line {END} behind {BEGIN}"))?;
-    Ok(format!(
-        "{before}{BEGIN}\n\n{}\n{END}{after}",
-        table(report)
-    ))
-}
-
-fn table(report: &Report) -> String {
+/// Every figure of `report`: a line for each workload and number of workers.
+pub(crate) fn table(report: &Report) -> String {
     let mut text = format!(
         "Machine: {}. {}. Load average when the last run began: {}.\n\n",
         report.machine,
@@ -97,7 +80,7 @@ fn short(figure: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{put_into, short};
+    use super::{short, table};
     use crate::report::tests::{report, row};
 
     #[test]
@@ -108,27 +91,16 @@ mod tests {
     }
 
     #[test]
-    fn the_table_replaces_what_was_between_the_marks() {
+    fn each_peer_has_its_place() {
         let report = report(vec![
             row("spawn", 1, "tasca", &[40.0]),
             row("spawn", 1, "tokio", &[200.0]),
             row("spawn", 1, "smol", &[20.0]),
             row("spawn", 1, "go", &[500.0]),
         ]);
-        let page = "above\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nbelow\n";
-        let page = put_into(page, &report).unwrap();
-        assert!(page.starts_with("above\n<!-- figures: begin -->\n"));
-        assert!(page.ends_with("<!-- figures: end -->\nbelow\n"));
-        assert!(!page.contains("old"));
         let line =
             "| spawn | 1 | wall | 40 (40–40) | 200 (5.00×) | 20 (**0.50×**) | go 500 (12×) |";
-        assert!(page.contains(line), "{page}");
-        assert_eq!(put_into(&page, &report).unwrap(), page);
-    }
-
-    #[test]
-    fn a_page_without_the_marks_is_refused() {
-        assert!(put_into("text", &report(Vec::new())).is_err());
-        assert!(put_into("<!-- figures: begin -->", &report(Vec::new())).is_err());
+        let table = table(&report);
+        assert!(table.lines().any(|other| other == line), "{table}");
     }
 }
