@@ -4,6 +4,7 @@
 //!
 //! - `layers`: crates depend downwards only, and so do the rooms of `tasca-core`;
 //! - `tidy`: rules of the house that neither the compiler nor clippy knows;
+//! - `rules`: every rule of asyncio has its row in the map, and what pins it exists;
 //! - `deny`: licences, sources and duplicate versions of all dependencies, as `deny.toml` says;
 //! - `sanitize`: unit tests, integration tests and storms under the address and thread sanitizers (or the one that is named);
 //! - `ci`: everything that CI runs, with the time of each step (`--without a,b` leaves steps out,
@@ -23,6 +24,7 @@ mod ci;
 mod crates;
 mod deny;
 mod rooms;
+mod rules;
 mod sanitize;
 mod source;
 mod spdx;
@@ -64,11 +66,13 @@ fn run(args: &[&str]) -> Result<Vec<String>, Trouble> {
             Ok(findings)
         }
         ["tidy"] => tidy::check(&workspace),
+        ["rules"] => rules::check(&workspace),
         ["deny"] => deny::check(&workspace),
         ["sanitize", names @ ..] => sanitize::run(&workspace, names),
         ["ci", choice @ ..] => ci::run(&workspace, choice),
-        _ => {
-            Err("usage: cargo xtask layers | tidy | deny | sanitize | ci [--without a,b | --only a,b]".into())
-        }
+        _ => Err(
+            "usage: cargo xtask layers | tidy | rules | deny | sanitize | ci [--without a,b | --only a,b]"
+                .into(),
+        ),
     }
 }
