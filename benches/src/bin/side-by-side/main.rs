@@ -65,6 +65,7 @@ mod others;
 mod report;
 mod system_calls;
 mod targets;
+mod watch;
 
 /// What the ratios are taken to.
 const OURS: &str = "tasca";
@@ -101,9 +102,6 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         Some(path) => Report::load(path)?,
         None => measure(options)?,
     };
-    if let Some(path) = &options.json {
-        write(path, &report.to_json())?;
-    }
     if let Some(path) = &options.svg {
         write(path, &chart::draw(&report))?;
     }
@@ -127,17 +125,21 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     })
 }
 
-/// Measures what is asked for, printing as it goes.
+/// Measures what is asked for, printing as it goes, and writing down as well: a long run that is broken off
+/// has not been for nothing.
 fn measure(options: &Options) -> Result<Report, String> {
     if cfg!(debug_assertions) && !options.smoke {
         eprintln!("side-by-side: built without --release; the figures mean nothing");
+    }
+    let mut report = Report::new(options.rounds, options.duration);
+    if let Some(path) = &options.json {
+        report.take_over(path)?;
     }
     let mut programs = if options.others {
         Program::start_all()
     } else {
         Vec::new()
     };
-    let mut report = Report::new(options.rounds, options.duration);
     println!("# {}, {}", report.machine, report.date());
     println!("# load average {}", report.load);
     println!(
@@ -145,17 +147,25 @@ fn measure(options: &Options) -> Result<Report, String> {
         options.rounds,
         options.duration.as_millis(),
     );
+    let mut n_failed = 0;
     for entry in options.entries() {
         for &workers in &options.workers {
-            let rows = measure::measure(&entry, workers, options, &mut programs)?;
-            for row in &rows {
-                print_row(row, report::ratio(&rows, row));
+            let measured = measure::measure(&entry, workers, options, &mut programs);
+            for message in &measured.failed {
+                eprintln!("{} with {workers} workers: {message}", entry.name);
             }
-            report.rows.extend(rows);
+            n_failed += measured.failed.len();
+            for row in &measured.rows {
+                print_row(row, report::ratio(&measured.rows, row));
+            }
+            report.update(measured.rows);
+            if let Some(path) = &options.json {
+                write(path, &report.to_json())?;
+            }
         }
     }
-    if let Some(path) = &options.json {
-        report.take_over(path)?;
+    if options.smoke && n_failed > 0 {
+        return Err(format!("{n_failed} measurements failed"));
     }
     Ok(report)
 }

@@ -1,10 +1,13 @@
 //! One workload on everybody, in turn.
 
-use std::time::{Duration, Instant};
+use std::{
+    panic,
+    time::{Duration, Instant},
+};
 
 use tasca_benches::workload::{Case, Entry, Metric};
 
-use crate::{options::Options, others::Program, report::Row};
+use crate::{options::Options, others::Program, report::Row, watch};
 
 /// What takes longer than this in all rounds together is measured in fewer of them.
 const ALL_ROUNDS_MAX: Duration = Duration::from_secs(2);
@@ -31,8 +34,13 @@ impl Contender<'_> {
     }
 
     fn measure(&mut self, entry: &Entry, workers: usize, rounds: u64) -> Result<f64, String> {
+        let _watched = watch::begin(format!("{} on {}", entry.name, self.name()));
         match self {
-            Self::Here(case) => Ok((case.measure)(workers, rounds)),
+            Self::Here(case) => {
+                // Whoever fails is out of it; the others go on.
+                panic::catch_unwind(|| (case.measure)(workers, rounds))
+                    .map_err(|_| format!("{} panicked", case.runtime))
+            }
             Self::Fresh(case) => Program::fresh(case.runtime)?.measure(entry.name, workers, rounds),
             Self::Other(program) => program.measure(entry.name, workers, rounds),
         }
@@ -58,13 +66,21 @@ impl Contender<'_> {
     }
 }
 
-/// Measures `entry` on all that can do it; a row each.
+/// What came of one workload with one number of workers.
+pub(crate) struct Measured {
+    /// A row for each who can do it.
+    pub(crate) rows: Vec<Row>,
+    /// What went wrong, in words.
+    pub(crate) failed: Vec<String>,
+}
+
+/// Measures `entry` on all that can do it.
 pub(crate) fn measure(
     entry: &Entry,
     workers: usize,
     options: &Options,
     programs: &mut [Program],
-) -> Result<Vec<Row>, String> {
+) -> Measured {
     let cases = entry.cases.iter().map(|case| match entry.metric {
         Metric::Bytes => Contender::Fresh(case),
         _ => Contender::Here(case),
@@ -77,26 +93,44 @@ pub(crate) fn measure(
         .chain(programs)
         .filter(|contender| options.wants_runtime(contender.name()))
         .collect();
+    let mut failed = Vec::new();
     let mut lengths = Vec::with_capacity(contenders.len());
     let mut slowest = Duration::ZERO;
-    for contender in &mut contenders {
-        let (rounds, took) = calibrate(contender, entry, workers, options.duration)?;
-        lengths.push(rounds);
-        slowest = slowest.max(took);
-    }
+    contenders.retain_mut(|contender| {
+        match calibrate(contender, entry, workers, options.duration) {
+            Ok((rounds, took)) => {
+                lengths.push(rounds);
+                slowest = slowest.max(took);
+                true
+            }
+            Err(message) => {
+                failed.push(message);
+                false
+            }
+        }
+    });
     let rounds = n_rounds(options.rounds, slowest);
     let mut samples = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..rounds {
         for turn in 0..contenders.len() {
             let index = (round + turn) % contenders.len();
-            let figure = contenders[index].measure(entry, workers, lengths[index])?;
-            samples[index].push(figure);
+            match contenders[index].measure(entry, workers, lengths[index]) {
+                Ok(figure) => samples[index].push(figure),
+                Err(message) => failed.push(message),
+            }
         }
     }
     let row = |(contender, samples): (&Contender<'_>, _)| {
         Row::new(entry, workers, contender.name(), samples)
     };
-    Ok(contenders.iter().zip(samples).map(row).collect())
+    let measured = contenders
+        .iter()
+        .zip(samples)
+        .filter(|(_, samples)| !samples.is_empty());
+    Measured {
+        rows: measured.map(row).collect(),
+        failed,
+    }
 }
 
 /// How many rounds, if one measurement lasts so long.

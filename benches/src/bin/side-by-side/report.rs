@@ -154,7 +154,7 @@ impl Report {
         groups
     }
 
-    /// Takes those rows over from the file that were not measured again, if there is one.
+    /// Begins with the rows of a file, if there is one.
     pub(crate) fn take_over(&mut self, path: &str) -> Result<(), String> {
         let old = match fs::read_to_string(path) {
             Ok(text) => Self::parse(path, &text)?,
@@ -166,20 +166,23 @@ impl Report {
                 "{path} has figures of another machine; delete it or choose another name"
             ));
         }
+        self.rows = old.rows;
+        Ok(())
+    }
+
+    /// Puts `rows` in the places of older ones for the same, so that a table stays in order.
+    pub(crate) fn update(&mut self, rows: Vec<Row>) {
         let same = |one: &Row, other: &Row| {
             one.workload == other.workload
                 && one.workers == other.workers
                 && one.runtime == other.runtime
         };
-        // In the old order, so that the table stays as it was.
-        let new = std::mem::replace(&mut self.rows, old.rows);
-        for row in new {
+        for row in rows {
             match self.rows.iter_mut().find(|other| same(other, &row)) {
                 Some(place) => *place = row,
                 None => self.rows.push(row),
             }
         }
-        Ok(())
     }
 
     pub(crate) fn load(path: &str) -> Result<Self, String> {
@@ -270,6 +273,20 @@ pub(crate) mod tests {
         assert_eq!(ratio(&rows, &rows[2]), Some(3.0));
         assert_eq!(ratio(&rows, &rows[3]), None);
         assert_eq!(ratio(&rows, &rows[0]), None);
+    }
+
+    #[test]
+    fn what_is_measured_again_replaces_what_was() {
+        let mut report = report(vec![
+            row("a", 1, "tasca", &[1.0]),
+            row("a", 1, "tokio", &[2.0]),
+        ]);
+        report.update(vec![
+            row("a", 2, "tasca", &[3.0]),
+            row("a", 1, "tasca", &[4.0]),
+        ]);
+        let medians: Vec<_> = report.rows.iter().map(Row::median).collect();
+        assert_eq!(medians, [4.0, 2.0, 3.0]);
     }
 
     #[test]
