@@ -141,7 +141,10 @@ impl Snapshot {
 }
 
 /// The readiness of one source and those who wait for it.
+///
+/// Aligned so that sources of different workers share no cache line.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Readiness {
     word: AtomicU64,
     // Invariant: a waker that is in here was put in, under the lock, before its owner last saw the

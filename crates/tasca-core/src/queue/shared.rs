@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crossbeam_deque as deque;
+use crossbeam_utils::CachePadded;
 
 use crate::primitive::{Arc, AtomicUsize, Ordering};
 
@@ -15,13 +16,13 @@ pub(crate) struct Shared<T> {
     /// How long the queue was when the owner last looked, so that others find it empty without a fence.
     // Invariant: written by the owner alone, after every push. Thieves only make the queue shorter, so the hint may be
     // too large, but is never zero beside an item.
-    len: Arc<AtomicUsize>,
+    len: Arc<CachePadded<AtomicUsize>>,
 }
 
 /// The thieves' end.
 pub(crate) struct Thief<T> {
     queue: deque::Stealer<T>,
-    len: Arc<AtomicUsize>,
+    len: Arc<CachePadded<AtomicUsize>>,
 }
 
 /// The queue from outside, and for overflow.
@@ -31,7 +32,7 @@ impl<T> Shared<T> {
     pub(crate) fn new() -> Self {
         Self {
             queue: deque::Worker::new_fifo(),
-            len: Arc::new(AtomicUsize::new(0)),
+            len: Arc::default(),
         }
     }
 

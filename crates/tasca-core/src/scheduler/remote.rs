@@ -1,5 +1,7 @@
 //! The part of a worker that others may reach.
 
+use crossbeam_utils::CachePadded;
+
 use super::timers::Alarm;
 use crate::biased::BiasedLock;
 use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
@@ -15,15 +17,18 @@ pub(crate) struct Core {
 }
 
 /// One for each worker, spare ones included.
+///
+/// What a searcher reads of every worker is never written, and lies apart from what the worker writes at each poll and
+/// from what others write.
 #[derive(Debug)]
 pub(crate) struct Remote {
     pub(crate) index: usize,
-    pub(crate) core: BiasedLock<Core>,
     pub(crate) timers: Arc<TimerShard<Alarm>>,
     pub(crate) thief: Thief<Runnable>,
-    pub(crate) inbox: Inbox<Runnable>,
+    pub(crate) core: CachePadded<BiasedLock<Core>>,
     /// Odd while the worker polls a task; changes with every poll.
-    poll_count: AtomicU64,
+    poll_count: CachePadded<AtomicU64>,
+    pub(crate) inbox: CachePadded<Inbox<Runnable>>,
     /// Set by the watchdog: look at timers, sockets and the queues of others at the next boundary.
     attention: AtomicBool,
     /// Set by the worker: the poll that it is in will block, and need not be watched before it is believed.
@@ -36,13 +41,13 @@ impl Remote {
         Self {
             index,
             timers: Arc::clone(timers.shard()),
-            core: BiasedLock::new(Core {
+            core: CachePadded::new(BiasedLock::new(Core {
                 queue: Private::new(),
                 timers,
-            }),
+            })),
             thief,
-            inbox: Inbox::new(),
-            poll_count: AtomicU64::new(0),
+            inbox: CachePadded::new(Inbox::new()),
+            poll_count: CachePadded::new(AtomicU64::new(0)),
             attention: AtomicBool::new(false),
             blocking: AtomicBool::new(false),
         }

@@ -6,6 +6,8 @@ use std::sync::{OnceLock, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
+
 use super::clock::Clock;
 use super::current;
 use super::deterministic::Deterministic;
@@ -52,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) workers: Box<[Arc<Remote>]>,
     pub(crate) n_workers: usize,
     pub(crate) injector: Injector<Runnable>,
-    pub(crate) idle: Idle,
+    pub(crate) idle: CachePadded<Idle>,
     pub(crate) driver: Arc<Driver>,
     pub(crate) clock: Clock,
     pub(crate) parkers: Parkers,
@@ -60,11 +62,8 @@ pub(crate) struct Shared {
     pub(crate) deterministic: Deterministic,
     /// Which runtime of the process this is, in the upper bits of the ids of its tasks.
     ordinal: u64,
-    next_number: AtomicU64,
-    next_job: AtomicU64,
-    next_promise: AtomicU64,
+    counters: CachePadded<Counters>,
     pub(crate) gate: Gate,
-    next_home: AtomicU64,
     /// On a runtime that runs on its caller's thread: the thread that has spawned tasks that must not leave it.
     bound_to: OnceLock<ThreadId>,
     handler: Reporter,
@@ -73,6 +72,14 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) threads: Threads,
     pub(crate) extensions: Extensions,
+}
+
+/// What comes next of each kind. Written by many, and apart from what all workers read at each spawn.
+struct Counters {
+    number: AtomicU64,
+    job: AtomicU64,
+    promise: AtomicU64,
+    home: AtomicU64,
 }
 
 impl std::fmt::Debug for Shared {
@@ -145,7 +152,7 @@ impl Shared {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             flavor,
-            idle: Idle::new(workers.len(), n_workers),
+            idle: CachePadded::new(Idle::new(workers.len(), n_workers)),
             workers: workers.into_iter().map(Arc::new).collect(),
             n_workers,
             injector: Injector::new(),
@@ -156,11 +163,13 @@ impl Shared {
             deterministic: Deterministic::new(seed),
             // Ordering: Relaxed (here and for the numbers below): uniqueness is all there is to it.
             ordinal: (NEXT_ORDINAL.fetch_add(1, Ordering::Relaxed) & 0xffff) << 48,
-            next_number: AtomicU64::new(1),
-            next_job: AtomicU64::new(1),
-            next_promise: AtomicU64::new(1),
+            counters: CachePadded::new(Counters {
+                number: AtomicU64::new(1),
+                job: AtomicU64::new(1),
+                promise: AtomicU64::new(1),
+                home: AtomicU64::new(0),
+            }),
             gate: Gate::new(),
-            next_home: AtomicU64::new(0),
             bound_to: OnceLock::new(),
             handler,
             reported: AtomicBool::new(false),
@@ -217,17 +226,17 @@ impl Shared {
 
     /// A worker for what comes from outside, in turn.
     pub(crate) fn next_home(&self) -> usize {
-        self.next_home.fetch_add(1, Ordering::Relaxed) as usize % self.n_workers
+        self.counters.home.fetch_add(1, Ordering::Relaxed) as usize % self.n_workers
     }
 
     /// Numbers for `wanted` more tasks at most, as a range.
     pub(crate) fn take_numbers(&self, wanted: u64) -> std::ops::Range<u64> {
-        take_block(&self.next_number, wanted)
+        take_block(&self.counters.number, wanted)
     }
 
     /// Numbers for promises.
     pub(crate) fn take_promise_numbers(&self, wanted: u64) -> std::ops::Range<u64> {
-        take_block(&self.next_promise, wanted)
+        take_block(&self.counters.promise, wanted)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -538,7 +547,7 @@ impl Schedule for Shared {
 
     fn next_job_id(&self) -> u64 {
         // Ordering: Relaxed: uniqueness is all there is to it.
-        self.ordinal | JOB_ID | self.next_job.fetch_add(1, Ordering::Relaxed)
+        self.ordinal | JOB_ID | self.counters.job.fetch_add(1, Ordering::Relaxed)
     }
 
     #[inline]
