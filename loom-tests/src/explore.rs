@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use loom::model::Builder;
 
-/// Preemptions in a model of three threads, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
-const PREEMPTIONS_MAX: usize = 3;
+/// Preemptions in a model of three threads, or of two whose executions without a bound are millions, unless
+/// `LOOM_MAX_PREEMPTIONS` says otherwise.
+const PREEMPTIONS_MAX: usize = 2;
 
 /// A model that is done sooner does not do what its name says.
 const EXECUTIONS_MIN: usize = 10;
@@ -26,14 +27,24 @@ pub(crate) fn two_threads(model: impl Fn() + Send + Sync + 'static) {
 /// that all executions are millions.
 #[track_caller]
 pub(crate) fn two_busy_threads(model: impl Fn() + Send + Sync + 'static) {
-    three_threads(model);
+    bounded(PREEMPTIONS_MAX, model);
 }
 
 /// Explores the executions of a model with three threads that have a few preemptions.
 #[track_caller]
 pub(crate) fn three_threads(model: impl Fn() + Send + Sync + 'static) {
+    bounded(PREEMPTIONS_MAX, model);
+}
+
+/// Explores the executions of a model of many steps that have one preemption: a switch at any place, and what follows.
+#[track_caller]
+pub(crate) fn one_preemption(model: impl Fn() + Send + Sync + 'static) {
+    bounded(1, model);
+}
+
+fn bounded(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS_MAX));
+    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
     explore(builder, model);
 }
 

@@ -6,9 +6,7 @@ use std::ops::{Deref, DerefMut};
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::hint::spin_loop;
 pub(crate) use loom::sync::Arc;
-pub(crate) use loom::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-};
+pub(crate) use loom::sync::atomic::{Ordering, fence};
 pub(crate) use loom::thread::yield_now;
 
 /// Numbers that publish nothing may stay outside the models.
@@ -24,6 +22,76 @@ pub(crate) fn light_fence() {
 #[inline]
 pub(crate) fn heavy_fence() {
     fence(Ordering::SeqCst);
+}
+
+/// loom's atomics, with loads that its search does not overlook.
+///
+/// loom remembers one latest access of an atomic, and loads do not conflict with loads. So where one thread loads, then
+/// another loads and exchanges, it takes the second load for the exchange's only predecessor, and never tries the
+/// exchange before the first load. Here every load is preceded by a store to a companion: loads conflict, in the
+/// search only. The companion orders nothing.
+macro_rules! atomics {
+    ($($name:ident $([$parameter:ident])? : $value:ty;)*) => {$(
+        #[derive(Debug)]
+        pub(crate) struct $name $(<$parameter>)? {
+            value: loom::sync::atomic::$name $(<$parameter>)?,
+            looked: loom::sync::atomic::AtomicBool,
+        }
+
+        impl $(<$parameter>)? $name $(<$parameter>)? {
+            pub(crate) fn new(value: $value) -> Self {
+                Self {
+                    value: loom::sync::atomic::$name::new(value),
+                    looked: loom::sync::atomic::AtomicBool::new(false),
+                }
+            }
+
+            #[track_caller]
+            pub(crate) fn load(&self, order: Ordering) -> $value {
+                self.looked.store(true, Ordering::Relaxed);
+                self.value.load(order)
+            }
+
+            #[allow(dead_code, clippy::allow_attributes, reason = "not of every type")]
+            pub(crate) fn into_inner(self) -> $value {
+                self.value.into_inner()
+            }
+
+            #[track_caller]
+            #[allow(dead_code, clippy::allow_attributes, reason = "not of every type")]
+            pub(crate) fn fetch_update(
+                &self,
+                set_order: Ordering,
+                fetch_order: Ordering,
+                f: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                self.looked.store(true, Ordering::Relaxed);
+                self.value.fetch_update(set_order, fetch_order, f)
+            }
+        }
+
+        impl $(<$parameter>)? Deref for $name $(<$parameter>)? {
+            type Target = loom::sync::atomic::$name $(<$parameter>)?;
+
+            fn deref(&self) -> &Self::Target {
+                &self.value
+            }
+        }
+
+        impl $(<$parameter>)? DerefMut for $name $(<$parameter>)? {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                &mut self.value
+            }
+        }
+    )*};
+}
+
+atomics! {
+    AtomicBool: bool;
+    AtomicPtr[T]: *mut T;
+    AtomicU32: u32;
+    AtomicU64: u64;
+    AtomicUsize: usize;
 }
 
 macro_rules! thread_local_const {
@@ -50,6 +118,11 @@ impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard(Some(self.0.lock().expect("a panic ends the model")))
     }
+}
+
+/// As the combinators lock: theirs may be poisoned, this one never is.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock()
 }
 
 impl<T> fmt::Debug for Mutex<T> {

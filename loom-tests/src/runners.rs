@@ -2,6 +2,7 @@
 //!
 //! With two runners a task migrates: whichever comes first to the queue polls it.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::pin::Pin;
@@ -12,6 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use loom::alloc::Track;
 
 use crate::primitive::{AtomicBool, Condvar, Mutex, Ordering, UnsafeCell};
+use crate::runtime::CallHandle;
 use crate::task::cell::{self, Birth};
 use crate::task::error::{Problem, Reporter, Trouble};
 use crate::task::handle::{Task, TaskRef};
@@ -25,6 +27,12 @@ pub(crate) struct Runners {
     changed: Condvar,
     reports: StdArc<Hidden<Vec<Trouble>>>,
     next_id: Hidden<u64>,
+    timers: Mutex<Vec<CallHandle>>,
+}
+
+// loom runs the threads of a model one at a time on a single thread of the system, so this is the model's own.
+std::thread_local! {
+    static NEWEST: RefCell<Weak<Runners>> = const { RefCell::new(Weak::new()) };
 }
 
 #[derive(Default)]
@@ -37,13 +45,31 @@ struct Work {
 
 impl Runners {
     pub(crate) fn new() -> StdArc<Self> {
-        StdArc::new_cyclic(|me| Self {
+        let this = StdArc::new_cyclic(|me| Self {
             me: me.clone(),
             work: Mutex::new(Work::default()),
             changed: Condvar::new(),
             reports: StdArc::default(),
             next_id: Hidden::new(1),
-        })
+            timers: Mutex::default(),
+        });
+        NEWEST.set(StdArc::downgrade(&this));
+        this
+    }
+
+    /// The runners that were made last: this thread's runtime.
+    pub(crate) fn current() -> StdArc<Self> {
+        NEWEST.with_borrow(Weak::upgrade).expect("in use")
+    }
+
+    pub(crate) fn add_timer(&self, timer: CallHandle) {
+        self.timers.lock().push(timer);
+    }
+
+    /// Has the time of all timers come.
+    pub(crate) fn fire_timers(&self) {
+        let timers = std::mem::take(&mut *self.timers.lock());
+        timers.iter().for_each(CallHandle::run);
     }
 
     /// Spawns a future, and watches that it is polled by one thread at a time, never after its end, and dropped.

@@ -7,10 +7,12 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use loom::alloc::Track;
 
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::{AtomicU64, Ordering, UnsafeCell};
+use crate::task::handle::TaskRef;
 
 #[path = "../../crates/tasca-core/src/slab/class.rs"]
 mod class;
@@ -21,8 +23,45 @@ pub(crate) use class::{CELL_ALIGN, Class};
 struct Memory {
     start: NonNull<u8>,
     class: Class,
+    /// What looks at the cell's memory, and its end, are to loom.
+    watched: Arc<Watched>,
     /// While the cell is in use. By hand, since a model that fails leaves cells behind.
     used: Option<ManuallyDrop<Track<()>>>,
+}
+
+#[derive(Debug)]
+struct Watched(UnsafeCell<()>);
+
+impl Watched {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(UnsafeCell::new(())))
+    }
+}
+
+// SAFETY: loom watches that uses come one after the other.
+unsafe impl Sync for Watched {}
+// SAFETY: as above.
+unsafe impl Send for Watched {}
+
+/// The memory of one cell while it is in use.
+#[derive(Clone)]
+pub(crate) struct Used(Arc<Watched>);
+
+impl Used {
+    pub(crate) fn of(task: &TaskRef) -> Self {
+        let start = task.ptr().as_raw().cast::<u8>();
+        CELLS.with_borrow(|cells| {
+            let memory = cells
+                .iter()
+                .find(|memory| memory.start.as_ptr().cast_const() == start);
+            Self(Arc::clone(&memory.expect("a cell in use").watched))
+        })
+    }
+
+    /// Looks at it, as anybody may who has a reference: it must not have been freed, nor be freed meanwhile.
+    pub(crate) fn look(&self) {
+        self.0.0.with(|_| ());
+    }
 }
 
 // loom runs the threads of a model one at a time on a single thread of the system, so this is the
@@ -58,6 +97,7 @@ pub(crate) fn allocate(class: Class) -> NonNull<u8> {
             .rev()
             .find(|memory| memory.used.is_none() && memory.class == class)?;
         memory.used = Some(ManuallyDrop::new(Track::new(())));
+        memory.watched = Watched::new();
         Some(memory.start)
     });
     if let Some(start) = free {
@@ -69,7 +109,13 @@ pub(crate) fn allocate(class: Class) -> NonNull<u8> {
     unsafe { start.cast().write(AtomicU64::new(0)) };
     CELLS.with_borrow_mut(|cells| {
         let used = Some(ManuallyDrop::new(Track::new(())));
-        cells.push(Memory { start, class, used });
+        let watched = Watched::new();
+        cells.push(Memory {
+            start,
+            class,
+            watched,
+            used,
+        });
     });
     start
 }
@@ -84,10 +130,12 @@ pub(crate) unsafe fn free(cell: NonNull<u8>, _: Class) {
     let state = unsafe { cell.cast::<AtomicU64>().as_ref() };
     // Ordering: as in the real one.
     state.store(0, Ordering::Relaxed);
-    let used = CELLS.with_borrow_mut(|cells| {
+    let (used, watched) = CELLS.with_borrow_mut(|cells| {
         let memory = cells.iter_mut().find(|memory| memory.start == cell);
-        memory.expect("a cell that was given out").used.take()
+        let memory = memory.expect("a cell that was given out");
+        (memory.used.take(), Arc::clone(&memory.watched))
     });
+    watched.0.with_mut(|_| ());
     drop(ManuallyDrop::into_inner(
         used.expect("a cell is freed once"),
     ));

@@ -10,7 +10,8 @@ use loom::thread;
 use crate::explore::{three_threads, two_threads};
 use crate::idle::{Idle, Unparked};
 use crate::primitive::{Condvar, Mutex};
-use crate::queue::{Inbox, Reachable};
+use crate::deque::Reachable;
+use crate::queue::Inbox;
 
 /// Where a worker sleeps: a poller that remembers one wake-up.
 struct Bed {

@@ -1,6 +1,8 @@
 //! One file for each room.
 
 mod biased;
+mod combinators;
+mod hand_over;
 mod idle;
 mod inbox;
 mod parker;

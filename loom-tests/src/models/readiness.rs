@@ -23,7 +23,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::explore::{three_threads, two_threads};
+use crate::explore::{three_threads, two_busy_threads, two_threads};
 
 use readiness::{Direction, Readiness, Ready, Snapshot};
 use waiters::{Wait, WaiterId};
@@ -119,7 +119,7 @@ fn an_edge_during_the_wait_is_not_lost() {
 
 #[test]
 fn a_stale_clear_is_refused() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let source = Source::new();
         let kernel = thread::spawn({
             let source = Arc::clone(&source);
@@ -170,7 +170,7 @@ fn two_readers_and_two_events() {
 
 #[test]
 fn the_end_of_a_stream_is_not_lost_behind_a_short_read() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let source = Source::new();
         let kernel = thread::spawn({
             let source = Arc::clone(&source);

@@ -7,7 +7,7 @@ use loom::thread;
 use crate::explore::{three_threads, two_threads};
 use crate::gate::Gate;
 use crate::idle::Idle;
-use crate::queue::Reachable;
+use crate::deque::Reachable;
 
 /// A task that is made while the runtime closes is refused by its spawner or seen by the walk. Catches either fence
 /// gone, a spawner that looks before it publishes, and a walk before the closing.

@@ -6,6 +6,8 @@
     reason = "the public face of the primitives serves users, not models"
 )]
 
+#[path = "../../../crates/tasca-sync/src/barrier.rs"]
+pub(crate) mod barrier;
 #[path = "../../../crates/tasca-sync/src/condition.rs"]
 pub(crate) mod condition;
 #[path = "../../../crates/tasca-sync/src/event.rs"]

@@ -7,12 +7,13 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
+use super::sync_rooms::barrier::Barrier;
 use super::sync_rooms::condition::Condition;
 use super::sync_rooms::event::Event;
 use super::sync_rooms::lock::Lock;
 use super::sync_rooms::poll_once;
 use super::sync_rooms::queue::Queue;
-use crate::explore::{three_threads, two_threads};
+use crate::explore::{three_threads, two_busy_threads, two_threads};
 
 /// Who waits for an event is let go, and sees what was done before it was set. Catches a flag that is set after the line was
 /// woken, a look that is not repeated under the line's lock, and a flag that publishes nothing.
@@ -138,5 +139,59 @@ fn a_producer_that_waits_for_room_gets_it_and_the_joiner_its_end() {
             queue.task_done().expect("got");
         }
         producer.join().expect("no panic");
+    });
+}
+
+/// A getter waits while the queue is shut down beside a put: an item that was taken is got, and nobody waits for ever. Catches a
+/// shutdown that wakes nobody, and one that takes an item along.
+#[test]
+fn a_queue_that_is_shut_down_lets_its_getter_go() {
+    three_threads(|| {
+        let queue = Arc::new(Queue::unbounded());
+        let gets = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || block_on(queue.get()).is_ok()
+        });
+        let puts = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.put_nowait(7).is_ok()
+        });
+        queue.shutdown();
+        let (got, put) = (
+            gets.join().expect("no panic"),
+            puts.join().expect("no panic"),
+        );
+        assert!(put || !got, "out of nothing");
+        assert_eq!(queue.len(), usize::from(put && !got));
+    });
+}
+
+/// Two parties meet: both go on with numbers of their own, and the barrier is good for the next round. Catches a
+/// last party that wakes nobody.
+#[test]
+fn two_parties_meet() {
+    two_busy_threads(|| {
+        let barrier = Arc::new(Barrier::new(2));
+        let other = thread::spawn({
+            let barrier = Arc::clone(&barrier);
+            move || block_on(barrier.wait()).expect("not broken")
+        });
+        let number = block_on(barrier.wait()).expect("not broken");
+        assert_eq!(number + other.join().expect("no panic"), 1);
+        assert_eq!(barrier.n_waiting(), 0);
+    });
+}
+
+/// A party waits while the barrier is broken: it is told. Catches an end that is not announced.
+#[test]
+fn a_party_learns_that_the_barrier_broke() {
+    two_busy_threads(|| {
+        let barrier = Arc::new(Barrier::new(2));
+        let other = thread::spawn({
+            let barrier = Arc::clone(&barrier);
+            move || block_on(barrier.wait()).is_err()
+        });
+        block_on(barrier.abort());
+        assert!(other.join().expect("no panic"));
     });
 }

@@ -14,7 +14,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::explore::{three_threads, two_threads};
+use crate::explore::{three_threads, two_busy_threads, two_threads};
 use crate::slots::Slots;
 use crate::timer_queue::{TimerKey, TimerQueue, TimerShard};
 
@@ -58,9 +58,12 @@ impl Token {
     }
 }
 
+type Queue = TimerQueue<Waker, Arc<TimerShard<Waker>>>;
+
 /// A queue whose first chunk of slots exists, so that keys are known to every thread spawned later.
-fn queue() -> TimerQueue<Waker> {
-    let mut queue = TimerQueue::new();
+fn queue() -> Queue {
+    // SAFETY: (1), (2) The shard is new. (3) It is an `Arc`.
+    let mut queue = unsafe { TimerQueue::with_shard(Arc::new(TimerShard::new())) };
     let key = queue.insert(0, Waker::noop().clone());
     drop(queue.cancel(key));
     queue
@@ -89,7 +92,7 @@ fn post(mailbox: &Mailbox<Option<TimerKey>>, key: TimerKey) {
 }
 
 /// Fires everything; the wakers are woken. Returns how many.
-fn fire(queue: &mut TimerQueue<Waker>, now_ns: u64) -> usize {
+fn fire(queue: &mut Queue, now_ns: u64) -> usize {
     let mut fired = Vec::new();
     assert!(!queue.pop_expired(now_ns, &mut fired, usize::MAX));
     let n_fired = fired.len();
@@ -101,7 +104,7 @@ fn fire(queue: &mut TimerQueue<Waker>, now_ns: u64) -> usize {
 /// exchange, and Relaxed in `arm` (Release) or `take_remotely` (Acquire).
 #[test]
 fn a_timer_is_fired_or_cancelled() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let mut queue = queue();
         let mailbox = StdArc::default();
         let canceller = cancel_from_elsewhere(queue.shard(), &mailbox);
@@ -172,7 +175,7 @@ fn who_learns_that_it_fired_sees_the_clock() {
 /// the take (Release), and a generation that does not rise.
 #[test]
 fn a_slot_is_reused_when_it_is_empty() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let mut queue = queue();
         let (token, waker) = Token::new();
         let stale = queue.insert(1, waker);
@@ -199,7 +202,7 @@ fn a_slot_is_reused_when_it_is_empty() {
 /// good for the next timer. Catches a sweep that frees a slot in `TAKING`.
 #[test]
 fn a_sweep_and_a_drain_leave_slots_to_whoever_is_taking() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let mut queue = queue();
         let (swept, drained) = (Token::new(), Token::new());
         let first = queue.insert(8, swept.1);

@@ -19,7 +19,7 @@ mod list;
 use std::process::ExitCode;
 
 use bench::{Bench, Verdict};
-use list::{MUTATIONS, Mutation};
+use list::Mutation;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,8 +28,7 @@ fn main() -> ExitCode {
         .iter()
         .filter(|word| !word.starts_with("--"))
         .collect();
-    let chosen: Vec<&Mutation> = MUTATIONS
-        .iter()
+    let chosen: Vec<&Mutation> = list::all()
         .filter(|mutation| {
             filters.is_empty()
                 || filters
@@ -63,7 +62,7 @@ fn run(mutations: &[&Mutation], check_only: bool) -> Result<bool, String> {
         let models = bench.build_and_list()?;
         for model in models
             .iter()
-            .filter(|model| MUTATIONS.iter().all(|m| m.model != **model))
+            .filter(|model| list::all().all(|mutation| mutation.model != **model))
         {
             println!("no mutation for model {model}");
             n_unwatched += 1;
@@ -91,8 +90,7 @@ fn rounds<'a>(mutations: &[&'a Mutation]) -> Vec<Vec<&'a Mutation>> {
     let mut rounds: Vec<Vec<&Mutation>> = Vec::new();
     for mutation in mutations {
         let meets = |other: &&Mutation| {
-            mutation.rooms_of_model().contains(&other.room())
-                || other.rooms_of_model().contains(&mutation.room())
+            mutation.takes_in(&other.room()) || other.takes_in(&mutation.room())
         };
         match rounds.iter_mut().find(|round| !round.iter().any(meets)) {
             Some(round) => round.push(mutation),

@@ -22,7 +22,7 @@ fn end_of<T>(task: &Task<T>) -> Result<&T, &TaskError> {
 /// request that is not noted on a running task, an end of a poll that does not settle it, and a holder who is not alone.
 #[test]
 fn a_request_during_a_poll_arrives() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(pending::<()>());
         let runner = thread::spawn({
@@ -230,7 +230,7 @@ fn a_request_before_the_first_poll_drops_the_future_unpolled() {
 /// poll, cancelled; its future is dropped once; nobody else hears of it. Catches a completion that leaves flags behind.
 #[test]
 fn a_panic_meets_a_wake_and_a_request() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async {
             panic_quietly();
@@ -256,7 +256,7 @@ fn a_panic_meets_a_wake_and_a_request() {
 /// Catches a request that is forgotten in one place and kept in the other.
 #[test]
 fn a_request_that_is_taken_back() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let flag = Flag::new();
         let task = runners.spawn(flag.wait());

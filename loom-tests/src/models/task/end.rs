@@ -4,18 +4,22 @@ use std::sync::Arc as StdArc;
 
 use loom::thread;
 
-use crate::explore::{three_threads, two_threads};
+use crate::explore::{three_threads, two_busy_threads, two_threads};
 use crate::runners::{Runners, Touched, panic_quietly, waker_of};
+use crate::slab;
 use crate::task::error::Trouble;
 use crate::task::promise::promise;
 
-/// A handle that is dropped against completion: the output is dropped once, by one side. Catches HANDLE read in another
-/// step than COMPLETE is set, and a completer that gives the runtime's reference up while it still has duties.
+/// A handle that is dropped against completion, while a shadow stays: the output is dropped once, by one side. Catches
+/// HANDLE read in another step than COMPLETE is set, and a completer that gives the runtime's reference up while it
+/// still has duties.
 #[test]
 fn a_handle_is_dropped_while_the_task_completes() {
     two_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async { Touched::new() });
+        // With it, the references do not tell whether there is a handle.
+        let _shadow = task.task_ref();
         let runner = thread::spawn({
             let runners = runners.clone();
             move || runners.run()
@@ -34,17 +38,23 @@ fn the_last_reference_frees_the_cell_in_whatever_order() {
         let task = runners.spawn(async { Touched::new() });
         let waker = waker_of(&task);
         let shadow = task.task_ref();
+        let memory = slab::Used::of(&shadow);
         let runner = thread::spawn({
-            let runners = runners.clone();
+            let (runners, memory) = (runners.clone(), memory.clone());
             move || {
                 runners.run();
+                memory.look();
                 drop(waker);
             }
         });
-        let other = thread::spawn(move || {
-            let _ = shadow.is_finished();
-            drop(shadow);
+        let other = thread::spawn({
+            let memory = memory.clone();
+            move || {
+                memory.look();
+                drop(shadow);
+            }
         });
+        memory.look();
         drop(task);
         runner.join().expect("no panic");
         other.join().expect("no panic");
@@ -124,9 +134,13 @@ fn a_promise_is_kept_or_cancelled() {
 /// `complete`.
 #[test]
 fn the_end_of_a_promise_is_seen_whole() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let (promise, task) = promise::<Touched>();
-        let keeper = thread::spawn(move || promise.set(Touched::new()).map_err(drop).is_ok());
+        let keeper = thread::spawn(move || {
+            let value = Touched::new();
+            value.touch();
+            promise.set(value).map_err(drop).is_ok()
+        });
         let cancelled = task.cancel();
         let early = task.result().map(Touched::touch).is_ok();
         let kept = keeper.join().expect("no panic");
@@ -143,7 +157,7 @@ fn the_end_of_a_promise_is_seen_whole() {
 /// still fills.
 #[test]
 fn a_promise_is_dropped_while_it_is_cancelled() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let (promise, task) = promise::<Touched>();
         let shadow = task.task_ref();
         drop(task);
@@ -158,7 +172,7 @@ fn a_promise_is_dropped_while_it_is_cancelled() {
 /// queues what is done, and a completer that uses its scheduler after it let the task go.
 #[test]
 fn a_waker_outlives_the_runtime() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async {});
         let waker = waker_of(&task);

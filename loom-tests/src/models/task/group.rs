@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use loom::alloc::Track;
 use loom::thread;
 
-use crate::explore::two_threads;
+use crate::explore::two_busy_threads;
 use crate::runners::Runners;
 use crate::task::handle::TaskRef;
 use crate::task::observe::{Group, Observer};
@@ -43,7 +43,7 @@ fn n_told(group: &Group<StdArc<Counter>>, index: usize) -> usize {
 /// Catches a registration that is announced too late, and a waker whose count is taken twice.
 #[test]
 fn an_observer_is_told_once() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let (mut owned, shared) = (runners.spawn(async {}), runners.spawn(async {}));
         let group = group();
@@ -64,7 +64,7 @@ fn an_observer_is_told_once() {
 /// last user. Catches a slot that both sides empty.
 #[test]
 fn an_observation_is_taken_back() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let (mut owned, shared) = (runners.spawn(async {}), runners.spawn(async {}));
         let group = group();

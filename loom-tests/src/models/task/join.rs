@@ -62,7 +62,7 @@ fn a_task_that_awaits_another_is_woken_wherever_it_is() {
 /// waker is lost or used twice. Catches a slot that is written while the completer may read it.
 #[test]
 fn a_handle_that_changes_hands_is_woken_through_the_last_waker() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async {});
         let runner = thread::spawn({
@@ -149,7 +149,7 @@ fn everybody_on_the_list_is_told() {
 /// takes somebody else's place, and an entry that is both removed and told.
 #[test]
 fn who_leaves_the_list_is_told_or_gone() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async {});
         let (bell, waker) = Bell::new();
@@ -164,8 +164,9 @@ fn who_leaves_the_list_is_told_or_gone() {
             let runners = runners.clone();
             move || runners.run()
         });
-        drop(finished);
+        // From the middle first: there the place matters.
         let gone = task.remove_done_callback(ids[0]);
+        drop(finished);
         runners.run();
         runner.join().expect("no panic");
         runners.run_queued();

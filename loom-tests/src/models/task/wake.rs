@@ -93,7 +93,7 @@ fn two_wakes_make_one_holder() {
 /// and one that gives its reference up twice or not at all.
 #[test]
 fn a_wake_after_the_end_does_nothing() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async {});
         let (waker, another) = (waker_of(&task), waker_of(&task));
@@ -116,7 +116,7 @@ fn a_wake_after_the_end_does_nothing() {
 /// on the thread and lost when the outside wake suspends the task first.
 #[test]
 fn a_wake_of_oneself_and_one_from_outside() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let flag = Flag::new();
         let outside = flag.wait();
@@ -141,7 +141,7 @@ fn a_wake_of_oneself_and_one_from_outside() {
 /// task or none, and what it marks is dropped. Catches a walk that joins a cell that is done.
 #[test]
 fn a_walker_meets_live_tasks_only() {
-    two_threads(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         drop(runners.spawn(async {}));
         let runner = thread::spawn({
