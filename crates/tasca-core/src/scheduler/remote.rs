@@ -2,18 +2,17 @@
 
 use crossbeam_utils::CachePadded;
 
-use super::timers::Alarm;
+use super::timers::{Shard, Timers};
 use crate::biased::BiasedLock;
-use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
+use crate::primitive::{AtomicBool, AtomicU64, Ordering, yield_now};
 use crate::queue::{Inbox, Private, Thief};
 use crate::task::Runnable;
-use crate::timer_queue::{TimerQueue, TimerShard};
 
 /// What a worker owns, and loses to a rescuer when it is stuck.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) queue: Private<Runnable>,
-    pub(crate) timers: TimerQueue<Alarm>,
+    pub(crate) timers: Timers,
 }
 
 /// One for each worker, spare ones included.
@@ -23,7 +22,7 @@ pub(crate) struct Core {
 #[derive(Debug)]
 pub(crate) struct Remote {
     pub(crate) index: usize,
-    pub(crate) timers: Arc<TimerShard<Alarm>>,
+    pub(crate) timers: &'static Shard,
     pub(crate) thief: Thief<Runnable>,
     pub(crate) core: CachePadded<BiasedLock<Core>>,
     /// Odd while the worker polls a task; changes with every poll.
@@ -37,10 +36,10 @@ pub(crate) struct Remote {
 
 impl Remote {
     pub(crate) fn new(index: usize, thief: Thief<Runnable>) -> Self {
-        let timers = TimerQueue::new();
+        let timers = Timers::new();
         Self {
             index,
-            timers: Arc::clone(timers.shard()),
+            timers: timers.shard(),
             core: CachePadded::new(BiasedLock::new(Core {
                 queue: Private::new(),
                 timers,

@@ -1,17 +1,19 @@
 //! Armed timers, and where they are kept: with the worker that armed them.
 
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+use std::ptr;
 use std::task::Waker;
 
 use super::current;
-use super::remote::Remote;
 use super::shared::Shared;
 use super::worker::Worker;
-use crate::primitive::Arc;
+use crate::primitive::{Mutex, thread_local_const, yield_now};
 use crate::task::cancel;
 use crate::task::expiry::ExpiryId;
 use crate::task::waker;
 use crate::task::weak::WeakTask;
-use crate::timer_queue::{TimerKey, Turn};
+use crate::timer_queue::{TimerKey, TimerQueue, TimerShard, Turn};
 
 /// What happens when a timer fires.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub(crate) type Fired = (TimerKey, Alarm);
 
 impl Alarm {
     /// Does what there is to do for a timer of `home`. May call foreign code: a waker's.
-    pub(crate) fn go_off(self, shared: &Shared, home: &Remote, key: TimerKey) {
+    pub(crate) fn go_off(self, shared: &Shared, home: &Shard, key: TimerKey) {
         match self {
             Self::Wake(waker) => waker::wake_reported(shared, waker),
             Self::Expire(task) => cancel::expire(task, expiry_of(home, key)),
@@ -41,11 +43,11 @@ impl Alarm {
         match self {
             Self::Wake(waker) if waker::is_callback(&waker) => waker.wake(),
             alarm => {
-                let home = Arc::clone(worker.remote());
+                let home = worker.remote().timers;
                 let step = move || {
                     current::with_shared(|shared| {
                         let shared = shared.expect("a step of the loop runs in the runtime");
-                        alarm.go_off(shared, &home, key);
+                        alarm.go_off(shared, home, key);
                     });
                 };
                 drop(worker.shared().new_callback(Box::new(step), false));
@@ -55,52 +57,111 @@ impl Alarm {
 }
 
 /// The name of an expiry, by its timer.
-fn expiry_of(home: &Remote, key: TimerKey) -> ExpiryId {
+fn expiry_of(home: &Shard, key: TimerKey) -> ExpiryId {
     let (slot, number) = key.parts();
     ExpiryId {
-        queue: Arc::as_ptr(&home.timers).addr(),
+        queue: ptr::from_ref(home).addr(),
         slot,
         number,
     }
 }
 
+/// What all threads see of a worker's timers. It stays when the worker is gone, for those who ask then.
+pub(crate) type Shard = TimerShard<Alarm>;
+
+/// The shards that no worker has at the moment. They go from one runtime to the next, so that a timer is two plain words,
+/// and arming it counts nothing.
+static SPARE: Mutex<Vec<&'static Shard>> = Mutex::new(Vec::new());
+
+/// The timers of one worker.
+#[derive(Debug)]
+pub(crate) struct Timers(TimerQueue<Alarm, &'static Shard>);
+
+impl Timers {
+    pub(crate) fn new() -> Self {
+        let spare = SPARE.lock().pop();
+        let shard = spare.unwrap_or_else(|| Box::leak(Box::new(Shard::new())));
+        // SAFETY: (1) whoever takes a shard out of `SPARE` is the only one that has it. (2) What comes there has been emptied,
+        // in `drop`; another one is new. (3) It is a reference.
+        Self(unsafe { TimerQueue::with_shard(shard) })
+    }
+}
+
+impl Deref for Timers {
+    type Target = TimerQueue<Alarm, &'static Shard>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Timers {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl Drop for Timers {
+    fn drop(&mut self) {
+        let mut alarms = Vec::new();
+        // Liveness: who is cancelling a timer just now has two instructions to go.
+        while !self.0.try_empty(&mut alarms) {
+            yield_now();
+        }
+        SPARE.lock().push(*self.0.shard());
+        // Panic: a foreign waker's drop is user code; the shard is back by now.
+        drop(alarms);
+    }
+}
+
+thread_local_const! {
+    /// The last turn that this thread has taken.
+    static TURN: Cell<Turn> = Cell::new(Turn::FIRST)
+}
+
+/// Takes a turn among the timers of this thread that have the same deadline.
+#[inline]
+pub(crate) fn take_turn() -> Turn {
+    TURN.with(|turn| {
+        turn.set(turn.get().next());
+        turn.get()
+    })
+}
+
+/// Sees to it that the turns of this thread come after those that others have taken for its worker's timers before.
+pub(crate) fn continue_turns(timers: &Timers) {
+    TURN.with(|turn| {
+        if turn.get().is_before(timers.newest_turn()) {
+            turn.set(timers.newest_turn());
+        }
+    });
+}
+
 /// An armed timer. Disarmed when dropped.
 #[derive(Debug)]
 pub(crate) struct Timer {
-    home: Arc<Remote>,
+    home: &'static Shard,
     key: TimerKey,
 }
 
 impl Timer {
-    /// Takes a turn among the timers of this thread's worker that have the same deadline; without a worker there is none.
-    #[inline]
-    pub(crate) fn take_turn(shared: &Shared) -> Option<Turn> {
-        current::with_worker_of(shared, |worker| {
-            worker.map(|worker| worker.with_core(|core| core.timers.take_turn()))
-        })
-    }
-
     /// Arms a timer for `deadline_ns` of the clock of `shared`.
+    #[inline]
     pub(crate) fn arm(shared: &Shared, deadline_ns: u64, alarm: Alarm) -> Self {
-        Self::arm_in_turn(shared, deadline_ns, None, alarm)
+        Self::arm_in_turn(shared, deadline_ns, take_turn(), alarm)
     }
 
     /// As [`arm`](Self::arm), in a turn that was taken by this thread.
     #[inline]
-    pub(crate) fn arm_in_turn(
-        shared: &Shared,
-        deadline_ns: u64,
-        turn: Option<Turn>,
-        alarm: Alarm,
-    ) -> Self {
+    pub(crate) fn arm_in_turn(shared: &Shared, deadline_ns: u64, turn: Turn, alarm: Alarm) -> Self {
         current::with_worker_of(shared, |worker| match worker {
             Some(worker) => {
-                let key = worker.with_core(|core| {
-                    let turn = turn.unwrap_or_else(|| core.timers.take_turn());
-                    core.timers.insert_in_turn(deadline_ns, turn, alarm)
-                });
+                let key =
+                    worker.with_core(|core| core.timers.insert_in_turn(deadline_ns, turn, alarm));
                 Self {
-                    home: Arc::clone(worker.remote()),
+                    home: worker.remote().timers,
                     key,
                 }
             }
@@ -119,7 +180,7 @@ impl Timer {
         // Liveness: the worker may sleep beyond the new deadline.
         shared.nudge(home.index);
         Self {
-            home: Arc::clone(home),
+            home: home.timers,
             key,
         }
     }
@@ -128,7 +189,7 @@ impl Timer {
     #[inline]
     pub(crate) fn set_waker(&mut self, shared: &Shared, deadline_ns: u64, waker: &Waker) {
         let here = current::with_worker(|worker| {
-            let worker = worker.filter(|worker| Arc::ptr_eq(worker.remote(), &self.home))?;
+            let worker = worker.filter(|worker| ptr::eq(worker.remote().timers, self.home))?;
             let is_for =
                 |alarm: &Alarm| matches!(alarm, Alarm::Wake(present) if present.will_wake(waker));
             if worker.with_core(|core| core.timers.holds(self.key, is_for)) {
@@ -153,12 +214,12 @@ impl Timer {
     /// Whether the timer has yet to fire.
     #[inline(always)]
     pub(crate) fn is_armed(&self) -> bool {
-        self.home.timers.is_armed(self.key)
+        self.home.is_armed(self.key)
     }
 
     /// The name of the expiry that the timer is for.
     pub(crate) fn expiry(&self) -> ExpiryId {
-        expiry_of(&self.home, self.key)
+        expiry_of(self.home, self.key)
     }
 
     /// Disarms the timer; `false` if it has fired.
@@ -168,10 +229,10 @@ impl Timer {
             return false;
         }
         let alarm = current::with_worker(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(worker.remote(), &self.home) => {
+            Some(worker) if ptr::eq(worker.remote().timers, self.home) => {
                 worker.with_core(|core| core.timers.cancel(self.key))
             }
-            _ => self.home.timers.cancel_remote(self.key),
+            _ => self.home.cancel_remote(self.key),
         });
         // The alarm is dropped outside the core: a foreign waker's drop is user code.
         alarm.is_some()

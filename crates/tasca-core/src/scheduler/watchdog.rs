@@ -255,7 +255,7 @@ impl Watch {
         }
         // Woken from a thread that is no worker, the tasks go to the injector.
         for (key, alarm) in fired.drain(..) {
-            alarm.go_off(shared, remote, key);
+            alarm.go_off(shared, remote.timers, key);
         }
         for waker in wakers.drain(..) {
             waker::wake_reported(&**shared, waker);

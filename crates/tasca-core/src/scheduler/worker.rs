@@ -12,7 +12,7 @@ use super::current::{self, Entered};
 use super::patience::{LOOK_ON_NS, Patience};
 use super::remote::{Core, Remote};
 use super::shared::{Flavor, Shared};
-use super::timers::Fired;
+use super::timers::{self, Fired};
 use crate::idle::Unparked;
 use crate::poller::Events;
 use crate::primitive::{Arc, spin_loop};
@@ -140,6 +140,7 @@ impl Worker {
         let entered: Entered = current::enter(shared);
         // SAFETY: `entered` is dropped first, and the worker is one of `shared`.
         unsafe { entered.set_worker(&worker) };
+        worker.with_core(|core| timers::continue_turns(&core.timers));
         let result = body(&worker);
         drop(entered);
         let Self { remote, queue, .. } = worker;
@@ -393,7 +394,7 @@ impl Worker {
         let any = !fired.is_empty();
         self.dispatching.set(true);
         for (key, alarm) in fired.drain(..) {
-            alarm.go_off(&self.shared, &self.remote, key);
+            alarm.go_off(&self.shared, self.remote.timers, key);
         }
         self.dispatching.set(false);
         // Panic: as in `wake_all`.
@@ -600,7 +601,7 @@ impl Worker {
                 .set(idle.turn_back(self.index(), was_searching));
             return;
         }
-        let deadline = self.with_core(|core| core.timers.next_deadline());
+        let deadline = self.with_core(|core| core.timers.next_look());
         let timeout = deadline.map(|deadline| {
             Duration::from_nanos(deadline.saturating_sub(self.shared.clock.now_ns()))
         });

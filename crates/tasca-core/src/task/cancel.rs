@@ -470,6 +470,7 @@ pub(crate) fn has_accepted(task: TaskPtr) -> bool {
         })
 }
 
+#[inline]
 pub(crate) fn cancelling(task: TaskPtr) -> usize {
     task.ext().map_or(0, |ext| ext.shared.lock().cancelling)
 }

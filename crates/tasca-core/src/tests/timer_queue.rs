@@ -5,7 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 
-use crate::timer_queue::{TimerKey, TimerQueue};
+use crate::timer_queue::{TimerKey, TimerQueue, TimerShard, Turn};
+
+type Queue = TimerQueue<Waker, Arc<TimerShard<Waker>>>;
+
+fn new_queue() -> Queue {
+    // SAFETY: (1), (2) The shard is new. (3) It is an `Arc`.
+    unsafe { TimerQueue::with_shard(Arc::new(TimerShard::new())) }
+}
 
 /// Scales a count down where every step is interpreted.
 const fn count(n: usize) -> usize {
@@ -60,7 +67,7 @@ impl Wakers {
     }
 
     /// Fires what is due and returns the numbers, in order.
-    fn fire(&self, queue: &mut TimerQueue<Waker>, now_ns: u64) -> Vec<u64> {
+    fn fire(&self, queue: &mut Queue, now_ns: u64) -> Vec<u64> {
         let mut fired = Vec::new();
         assert!(!queue.pop_expired(now_ns, &mut fired, usize::MAX));
         self.wake_all(wakers_of(fired))
@@ -89,7 +96,7 @@ impl Random {
 
 #[test]
 fn an_empty_queue_has_nothing_to_do() {
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let mut fired = Vec::new();
     assert_eq!(queue.next_deadline(), None);
     assert_eq!(queue.len(), 0);
@@ -104,7 +111,7 @@ fn an_empty_queue_has_nothing_to_do() {
 fn a_timer_fires_at_its_deadline_and_not_a_nanosecond_earlier() {
     let wakers = Wakers::default();
     for deadline in [0, 1, 1_000, u64::MAX] {
-        let mut queue = TimerQueue::new();
+        let mut queue = new_queue();
         let key = queue.insert(deadline, wakers.make(deadline));
         assert_eq!(queue.next_deadline(), Some(deadline));
         if let Some(before) = deadline.checked_sub(1) {
@@ -121,7 +128,7 @@ fn a_timer_fires_at_its_deadline_and_not_a_nanosecond_earlier() {
 #[test]
 fn deadlines_fire_in_order_wherever_they_wait() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     // More than stay unsorted, so that some wait in the heap and the last ones do not.
     for n in 0..77 {
         let deadline = n * 31 % 77;
@@ -136,7 +143,7 @@ fn deadlines_fire_in_order_wherever_they_wait() {
 fn equal_deadlines_fire_in_arming_order() {
     let wakers = Wakers::default();
     for n_timers in [2, 32, 33, 64, 500] {
-        let mut queue = TimerQueue::new();
+        let mut queue = new_queue();
         // Cancelling from both ends leaves the free list and the heap in disorder.
         let mut old: VecDeque<TimerKey> = (0..n_timers)
             .map(|n| queue.insert(n, wakers.make(n)))
@@ -162,7 +169,7 @@ fn equal_deadlines_fire_in_arming_order() {
 #[test]
 fn equal_deadlines_fire_in_arming_order_across_calls_with_a_limit() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let mut fired = Vec::new();
     for n in 0..50 {
         queue.insert(7, wakers.make(n));
@@ -184,18 +191,20 @@ fn equal_deadlines_fire_in_arming_order_across_calls_with_a_limit() {
 #[test]
 fn a_timer_fires_in_the_turn_that_was_taken_for_it() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
-    let (early, _never_used) = (queue.take_turn(), queue.take_turn());
-    queue.insert(7, wakers.make(2));
+    let mut queue = new_queue();
+    queue.insert(5, wakers.make(0));
+    let early = queue.newest_turn().next();
+    queue.insert_in_turn(7, early.next(), wakers.make(3));
     queue.insert(6, wakers.make(1));
-    queue.insert_in_turn(7, early, wakers.make(3));
-    assert_eq!(wakers.fire(&mut queue, 7), [1, 3, 2]);
+    queue.insert_in_turn(7, early, wakers.make(2));
+    queue.insert(7, wakers.make(4));
+    assert_eq!(wakers.fire(&mut queue, 7), [0, 1, 2, 3, 4]);
 }
 
 #[test]
 fn cancelling_gives_the_waker_back_once() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let keys: Vec<TimerKey> = (0..100).map(|n| queue.insert(n, wakers.make(n))).collect();
     for (n, &key) in keys.iter().enumerate() {
         assert!(queue.shard().is_armed(key));
@@ -218,7 +227,7 @@ fn cancelling_gives_the_waker_back_once() {
 #[test]
 fn a_stale_key_is_a_stranger_to_the_slot_s_next_timer() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let mut stale = Vec::new();
     for n in 0..10 {
         // Each way of ending a timer frees its slot for the next one.
@@ -249,9 +258,9 @@ fn a_stale_key_is_a_stranger_to_the_slot_s_next_timer() {
 #[test]
 fn a_key_of_another_queue_does_no_harm() {
     let wakers = Wakers::default();
-    let mut large = TimerQueue::new();
+    let mut large = new_queue();
     let keys: Vec<TimerKey> = (0..300).map(|n| large.insert(n, wakers.make(n))).collect();
-    let mut empty = TimerQueue::new();
+    let mut empty = new_queue();
     for key in keys {
         assert!(!empty.shard().is_armed(key));
         assert!(empty.cancel(key).is_none());
@@ -263,7 +272,7 @@ fn a_key_of_another_queue_does_no_harm() {
 #[test]
 fn a_remotely_cancelled_timer_never_fires() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let keys: Vec<TimerKey> = (0..100).map(|n| queue.insert(n, wakers.make(n))).collect();
     for key in keys.iter().step_by(10) {
         drop(queue.shard().cancel_remote(*key).expect("armed"));
@@ -285,7 +294,7 @@ fn a_remotely_cancelled_timer_never_fires() {
 #[test]
 fn remotely_cancelled_timers_are_swept_above_a_quarter() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let keys: Vec<TimerKey> = (1..=1_000)
         .map(|n| queue.insert(n, wakers.make(n)))
         .collect();
@@ -313,7 +322,7 @@ fn remotely_cancelled_timers_are_swept_above_a_quarter() {
 #[test]
 fn remote_cancellation_alone_does_not_let_the_queue_grow() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let mut n_max = 0;
     for n in 0..count(100_000) as u64 {
         let key = queue.insert(1_000_000_000 + n, wakers.make(n));
@@ -327,7 +336,7 @@ fn remote_cancellation_alone_does_not_let_the_queue_grow() {
 #[test]
 fn a_replaced_waker_is_handed_back_and_the_new_one_fires() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let (first, second) = (wakers.make(1), wakers.make(2));
     let key = queue.insert(5, first.clone());
     assert!(queue.holds(key, |waker| waker.will_wake(&first)));
@@ -345,7 +354,7 @@ fn a_replaced_waker_is_handed_back_and_the_new_one_fires() {
 #[test]
 fn draining_ends_every_timer_and_the_queue_stays_usable() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let keys: Vec<TimerKey> = (0..100).map(|n| queue.insert(n, wakers.make(n))).collect();
     drop(queue.shard().cancel_remote(keys[50]));
     let mut drained = Vec::new();
@@ -362,7 +371,7 @@ fn draining_ends_every_timer_and_the_queue_stays_usable() {
 #[test]
 fn wakers_of_a_dropped_queue_are_dropped_with_its_shard() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let keys: Vec<TimerKey> = (0..100).map(|n| queue.insert(n, wakers.make(n))).collect();
     let shard = Arc::clone(queue.shard());
     drop(queue);
@@ -382,12 +391,19 @@ struct Oracle {
 fn agree_with_the_oracle(seed: u64) {
     let mut random = Random(seed);
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let mut oracle = Oracle::default();
     let mut now_ns = 0;
     // Coarse deadlines make for equal ones; the mix decides how large the queue becomes.
     let (n_deadlines, n_insertions) = (1 + random.below(300), 20 + random.below(60));
-    let mut next_number = 0;
+    // So coarse that all are due soon, or most are far, or at all distances.
+    let unit_ns = [10, 2_000_000, 1_000_000_000, 3_000_000_000_000][random.below(4) as usize];
+    let cancels_remotely = random.below(2) == 0;
+    let mut newest = (0, Turn::FIRST);
+    let mut next_turn = || {
+        newest = (newest.0 + 1, newest.1.next());
+        newest
+    };
     let mut turns = Vec::new();
     for _ in 0..3_000 {
         let draw = random.below(100);
@@ -397,32 +413,23 @@ fn agree_with_the_oracle(seed: u64) {
         });
         match (draw, any) {
             (draw, _) if draw < n_insertions => {
-                let deadline = now_ns + random.below(n_deadlines) * 10;
-                let (key, number) = match random.below(4) {
-                    0 if !turns.is_empty() => {
-                        let (turn, number) =
-                            turns.swap_remove(random.below(turns.len() as u64) as usize);
-                        let key = queue.insert_in_turn(deadline, turn, wakers.make(number));
-                        (key, number)
-                    }
-                    _ => {
-                        next_number += 1;
-                        let key = queue.insert(deadline, wakers.make(next_number));
-                        (key, next_number)
-                    }
+                let deadline = now_ns + random.below(n_deadlines) * unit_ns;
+                // Sometimes in a turn that was taken earlier.
+                let (number, turn) = if !turns.is_empty() && random.below(4) == 0 {
+                    turns.swap_remove(random.below(turns.len() as u64) as usize)
+                } else {
+                    next_turn()
                 };
+                let key = queue.insert_in_turn(deadline, turn, wakers.make(number));
                 oracle.timers.insert((deadline, number), key);
             }
-            (78..80, _) => {
-                next_number += 1;
-                turns.push((queue.take_turn(), next_number));
-            }
+            (78..80, _) => turns.push(next_turn()),
             (80..93, Some(name)) => {
                 let key = oracle.timers.remove(&name).expect("it was drawn");
-                let waker = if random.below(2) == 0 {
-                    queue.cancel(key)
-                } else {
+                let waker = if cancels_remotely && random.below(2) == 0 {
                     queue.shard().cancel_remote(key)
+                } else {
+                    queue.cancel(key)
                 };
                 assert_eq!(wakers.wake_all(waker), [name.1]);
                 oracle.ended.push(key);
@@ -432,7 +439,7 @@ fn agree_with_the_oracle(seed: u64) {
                 assert!(old.is_ok());
             }
             (96.., _) => {
-                now_ns += random.below(200);
+                now_ns += random.below(20 * unit_ns);
                 let max = random.below(40) as usize;
                 let mut fired = Vec::new();
                 let more = queue.pop_expired(now_ns, &mut fired, max);
@@ -456,9 +463,21 @@ fn agree_with_the_oracle(seed: u64) {
             _ => {}
         }
         let earliest = oracle.timers.first_key_value().map(|(name, _)| name.0);
-        match (queue.next_deadline(), earliest) {
-            (Some(next), Some(earliest)) => assert!(next <= earliest, "late"),
-            (next, earliest) => assert!(next.is_some() || earliest.is_none(), "late"),
+        let no_later = |next: Option<u64>| match (next, earliest) {
+            (Some(next), Some(earliest)) => next <= earliest,
+            (next, earliest) => next.is_some() || earliest.is_none(),
+        };
+        assert!(no_later(queue.next_look()), "late");
+        // Asked now and then, or what is looked at would always be in order.
+        if draw % 4 == 0 {
+            assert!(no_later(queue.next_deadline()), "late");
+            if !cancels_remotely {
+                assert_eq!(
+                    queue.next_deadline(),
+                    earliest,
+                    "a cancelled timer is in the way"
+                );
+            }
         }
         assert!(queue.len() >= oracle.timers.len());
         assert_eq!(wakers.n_living(), oracle.timers.len());
@@ -494,7 +513,7 @@ fn a_million_timers_come_and_go() {
     let n_timers = count(1_000_000);
     let wakers = Wakers::default();
     let waker = wakers.make(0);
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let mut random = Random(0x7a5c_a7a5_ca7a_5ca7);
     let keys: Vec<TimerKey> = (0..n_timers)
         .map(|_| queue.insert(random.below(1 << 40), waker.clone()))
@@ -546,7 +565,7 @@ impl Mail {
 #[test]
 fn timers_cancelled_by_other_threads_while_they_fire_end_once() {
     let wakers = Wakers::default();
-    let mut queue = TimerQueue::new();
+    let mut queue = new_queue();
     let n_timers = count(200_000);
     let mail = Arc::new(Mail::default());
     let canceller = {

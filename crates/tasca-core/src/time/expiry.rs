@@ -16,11 +16,9 @@ use std::cell::Cell;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::{Until, no_runtime};
+use super::{Until, with_runtime};
 use crate::primitive::thread_local_const;
-use crate::scheduler::current as here;
-use crate::scheduler::shared::Shared;
-use crate::scheduler::timers::{Alarm, Timer};
+use crate::scheduler::timers::{self, Alarm, Timer};
 use crate::task::cancel;
 use crate::task::current::{self, Current};
 use crate::task::expiry::{self, ExpiryId, Left};
@@ -44,16 +42,11 @@ thread_local_const! {
 #[derive(Debug)]
 pub struct Expiry {
     until: Until,
-    phase: Phase,
+    /// From the entry until the scope is left.
+    scope: Option<Scope>,
+    timing: Timing,
     /// In the first poll of the body: what [`READING`] was before.
     outer_reading: Option<Option<Instant>>,
-}
-
-#[derive(Debug)]
-enum Phase {
-    New,
-    Entered(Scope, Timing),
-    Left,
 }
 
 /// Who has entered.
@@ -66,8 +59,10 @@ struct Scope {
 
 #[derive(Debug)]
 enum Timing {
-    /// Nothing is armed: the body has not suspended, or there is no deadline.
-    None(Option<Turn>),
+    /// There is no deadline, or no scope.
+    None,
+    /// The body has not suspended yet.
+    Late(Turn),
     Armed(Timer),
     /// The deadline had passed when it was set; what follows from that is queued.
     Queued(ExpiryId),
@@ -93,7 +88,8 @@ impl Expiry {
     fn new(until: Until) -> Self {
         Self {
             until,
-            phase: Phase::New,
+            scope: None,
+            timing: Timing::None,
             outer_reading: None,
         }
     }
@@ -101,7 +97,7 @@ impl Expiry {
     /// Whether the scope has been entered, and not left.
     #[must_use]
     pub fn is_entered(&self) -> bool {
-        matches!(self.phase, Phase::Entered(..))
+        self.scope.is_some()
     }
 
     /// Begins the scope, in the running task. A deadline that is past is due before whatever the body leaves to be done
@@ -117,22 +113,23 @@ impl Expiry {
             no_task()
         };
         let scope = Scope::of(task);
-        let timing = here::with_shared(|shared| {
-            let shared = shared?;
-            let is_past = match self.until {
-                Until::In(limit) => limit.is_zero(),
-                Until::At(deadline) => deadline <= shared.clock.now(),
-                Until::Never => false,
-            };
-            Some(if is_past {
-                scope.queue(shared)
-            } else {
-                Timing::None(Timer::take_turn(shared))
-            })
-        });
-        let Some(timing) = timing else { no_runtime() };
+        self.timing = if self.is_past() {
+            scope.queue()
+        } else {
+            Timing::Late(timers::take_turn())
+        };
+        self.scope = Some(scope);
         self.outer_reading = Some(READING.with(Cell::take));
-        self.phase = Phase::Entered(scope, timing);
+    }
+
+    #[track_caller]
+    #[inline]
+    fn is_past(&self) -> bool {
+        match self.until {
+            Until::In(limit) => limit.is_zero(),
+            Until::At(deadline) => deadline <= with_runtime(|shared| shared.clock.now()),
+            Until::Never => false,
+        }
     }
 
     /// To be called whenever the body is pending: arms the timer, if that has not been done for this task.
@@ -141,7 +138,7 @@ impl Expiry {
         if let Some(outer) = self.outer_reading.take() {
             let reading = self.arm();
             READING.with(|place| place.set(outer.or(reading)));
-        } else if let Phase::Entered(scope, _) = &self.phase
+        } else if let Some(scope) = &self.scope
             && let Some(task) = current::with(Current::task)
             && !scope.task.is(task)
         {
@@ -152,24 +149,20 @@ impl Expiry {
     /// Arms the timer at the end of the first poll; gives the reading of the clock that goes for the scope around this one.
     fn arm(&mut self) -> Option<Instant> {
         let mut reading = READING.with(Cell::get);
-        let Phase::Entered(scope, timing) = &mut self.phase else {
-            return reading;
-        };
-        let Timing::None(turn) = *timing else {
-            return reading;
-        };
-        here::with_shared(|shared| {
-            let Some(shared) = shared else { return };
-            let now = || *reading.get_or_insert_with(|| shared.clock.now());
-            let Some(deadline) = self.until.resolve(now) else {
-                self.until = Until::Never;
-                return;
-            };
-            self.until = Until::At(deadline);
-            let deadline_ns = shared.clock.ns_of(deadline);
-            let alarm = Alarm::Expire(scope.task);
-            *timing = Timing::Armed(Timer::arm_in_turn(shared, deadline_ns, turn, alarm));
-        });
+        if let (Some(scope), Timing::Late(turn)) = (self.scope, &self.timing) {
+            let turn = *turn;
+            self.timing = with_runtime(|shared| {
+                let now = || *reading.get_or_insert_with(|| shared.clock.now());
+                let Some(deadline) = self.until.resolve(now) else {
+                    self.until = Until::Never;
+                    return Timing::None;
+                };
+                self.until = Until::At(deadline);
+                let deadline_ns = shared.clock.ns_of(deadline);
+                let alarm = Alarm::Expire(scope.task);
+                Timing::Armed(Timer::arm_in_turn(shared, deadline_ns, turn, alarm))
+            });
+        }
         reading
     }
 
@@ -178,8 +171,8 @@ impl Expiry {
     fn follow(&mut self, task: TaskPtr) {
         let _left = self.leave();
         let scope = Scope::of(task);
-        let timing = scope.set(self.until);
-        self.phase = Phase::Entered(scope, timing);
+        self.timing = scope.set(self.until);
+        self.scope = Some(scope);
     }
 
     /// Ends the scope: disarms the timer, or takes its request back.
@@ -188,25 +181,27 @@ impl Expiry {
         if let Some(outer) = self.outer_reading.take() {
             READING.with(|place| place.set(outer.or(place.get())));
         }
-        match mem::replace(&mut self.phase, Phase::Left) {
-            Phase::Entered(scope, Timing::Armed(timer)) if !timer.disarm() => {
-                scope.leave(timer.expiry())
-            }
-            Phase::Entered(scope, Timing::Queued(expiry)) => scope.leave(expiry),
-            Phase::New | Phase::Entered(..) | Phase::Left => Left::InTime,
+        let Some(scope) = self.scope.take() else {
+            return Left::InTime;
+        };
+        if let Timing::None | Timing::Late(_) = self.timing {
+            return Left::InTime;
+        }
+        match mem::replace(&mut self.timing, Timing::None) {
+            Timing::Armed(timer) if !timer.disarm() => scope.leave(timer.expiry()),
+            Timing::Queued(expiry) => scope.leave(expiry),
+            Timing::Armed(_) | Timing::Late(_) | Timing::None => Left::InTime,
         }
     }
 
     /// Whether the deadline has passed, and the task been asked to stop for it, while the scope goes on.
     #[must_use]
     pub fn has_passed(&self) -> bool {
-        let Phase::Entered(scope, timing) = &self.phase else {
+        let (Some(scope), Some(expiry)) = (&self.scope, self.timing.gone()) else {
             return false;
         };
-        timing.gone().is_some_and(|expiry| {
-            let task = scope.task.get();
-            task.is_some_and(|task| expiry::has_passed(task.ptr(), expiry))
-        })
+        let task = scope.task.get();
+        task.is_some_and(|task| expiry::has_passed(task.ptr(), expiry))
     }
 
     /// Gives the scope, which has been entered, another deadline or none. May be called from any task.
@@ -221,21 +216,19 @@ impl Expiry {
     #[track_caller]
     pub fn reschedule(&mut self, deadline: Option<Instant>) -> Result<(), Expired> {
         let until = deadline.map_or(Until::Never, Until::At);
-        let Phase::Entered(scope, timing) = &mut self.phase else {
-            self.until = until;
-            return Ok(());
-        };
-        let gone = match timing {
-            Timing::Armed(timer) if timer.disarm() => None,
-            _ => timing.gone(),
-        };
-        if let Some(expiry) = gone
-            && let Some(task) = scope.task.get()
-            && !expiry::forestall(task.ptr(), expiry)
-        {
-            return Err(Expired(()));
+        if let Some(scope) = self.scope {
+            let gone = match &self.timing {
+                Timing::Armed(timer) if timer.disarm() => None,
+                timing => timing.gone(),
+            };
+            if let Some(expiry) = gone
+                && let Some(task) = scope.task.get()
+                && !expiry::forestall(task.ptr(), expiry)
+            {
+                return Err(Expired(()));
+            }
+            self.timing = scope.set(until);
         }
-        *timing = scope.set(until);
         self.until = until;
         Ok(())
     }
@@ -253,29 +246,26 @@ impl Scope {
     /// Arms a timer for a deadline, at once.
     #[track_caller]
     fn set(&self, until: Until) -> Timing {
-        let timing = here::with_shared(|shared| {
-            let shared = shared?;
-            let Some(deadline) = until.resolve(|| shared.clock.now()) else {
-                return Some(Timing::None(None));
-            };
-            if deadline <= shared.clock.now() {
-                return Some(self.queue(shared));
+        with_runtime(|shared| {
+            let now = shared.clock.now();
+            match until.resolve(|| now) {
+                None => Timing::None,
+                Some(deadline) if deadline <= now => self.queue(),
+                Some(deadline) => {
+                    let deadline_ns = shared.clock.ns_of(deadline);
+                    Timing::Armed(Timer::arm(shared, deadline_ns, Alarm::Expire(self.task)))
+                }
             }
-            let alarm = Alarm::Expire(self.task);
-            let timer = Timer::arm(shared, shared.clock.ns_of(deadline), alarm);
-            Some(Timing::Armed(timer))
-        });
-        match timing {
-            Some(timing) => timing,
-            None => no_runtime(),
-        }
+        })
     }
 
     /// Has the expiry of a deadline that is past happen as the next step.
     #[cold]
-    fn queue(&self, shared: &Shared) -> Timing {
+    #[track_caller]
+    fn queue(&self) -> Timing {
         let (task, expiry) = (self.task, ExpiryId::without_timer());
-        drop(shared.new_callback(Box::new(move || cancel::expire(task, expiry)), false));
+        let step = Box::new(move || cancel::expire(task, expiry));
+        with_runtime(|shared| drop(shared.new_callback(step, false)));
         Timing::Queued(expiry)
     }
 
@@ -294,7 +284,7 @@ impl Timing {
     /// The expiry that may have happened.
     fn gone(&self) -> Option<ExpiryId> {
         match self {
-            Self::None(_) => None,
+            Self::None | Self::Late(_) => None,
             Self::Armed(timer) => (!timer.is_armed()).then(|| timer.expiry()),
             Self::Queued(expiry) => Some(*expiry),
         }
@@ -302,9 +292,19 @@ impl Timing {
 }
 
 impl Drop for Expiry {
+    #[inline]
     fn drop(&mut self) {
+        if self.scope.is_some() {
+            self.abandon();
+        }
+    }
+}
+
+impl Expiry {
+    #[cold]
+    fn abandon(&mut self) {
         if self.outer_reading.take().is_some() {
-            // The body has panicked, perhaps on another thread. Without a reading the scope outside makes one.
+            // The body has panicked, and this may be another thread. Without a reading the scope outside makes one.
             READING.with(|place| place.set(None));
         }
         let _left = self.leave();

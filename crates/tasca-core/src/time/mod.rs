@@ -14,6 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::scheduler::current;
+use crate::scheduler::shared::Shared;
 use crate::scheduler::timers::{Alarm, Timer};
 use crate::task::leaf;
 
@@ -120,23 +121,21 @@ impl Sleep {
     /// Reads the clock and arms the timer, if there is something to wait for.
     #[track_caller]
     fn begin(until: Until, cx: &Context<'_>) -> Stage {
-        let begun = current::with_shared(|shared| {
-            let shared = shared?;
+        with_runtime(|shared| {
             let Some(deadline) = until.resolve(|| shared.clock.now()) else {
-                return Some(Stage::Endless);
+                return Stage::Endless;
             };
             let deadline_ns = shared.clock.ns_of(deadline);
-            if deadline_ns <= shared.clock.now_ns() {
-                return Some(Stage::Yielded(deadline));
+            let is_past = match until {
+                Until::In(delay) => delay.is_zero(),
+                Until::At(_) | Until::Never => deadline_ns <= shared.clock.now_ns(),
+            };
+            if is_past {
+                return Stage::Yielded(deadline);
             }
             let timer = Timer::arm(shared, deadline_ns, Alarm::Wake(cx.waker().clone()));
-            Some(Stage::Armed { timer, deadline })
-        });
-        // Not inside the closure: that would be the place the panic points at.
-        match begun {
-            Some(begun) => begun,
-            None => no_runtime(),
-        }
+            Stage::Armed { timer, deadline }
+        })
     }
 }
 
@@ -147,6 +146,18 @@ fn keep_timer(timer: &mut Timer, deadline: Instant, cx: &Context<'_>) {
             timer.set_waker(shared, shared.clock.ns_of(deadline), cx.waker());
         }
     });
+}
+
+/// Reaches the runtime that this thread is in.
+#[track_caller]
+#[inline]
+fn with_runtime<R>(f: impl FnOnce(&Shared) -> R) -> R {
+    let result = current::with_shared(|shared| shared.map(f));
+    // Not inside the closure: that would be the place the panic points at.
+    match result {
+        Some(result) => result,
+        None => no_runtime(),
+    }
 }
 
 #[cold]

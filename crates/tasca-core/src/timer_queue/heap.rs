@@ -1,6 +1,6 @@
 //! A heap with four children a node that knows where its entries are.
 
-use super::places::{Entry, Places};
+use super::places::{Container, Entry, Places};
 
 const N_CHILDREN: usize = 4;
 
@@ -57,7 +57,7 @@ impl Heap {
     ) {
         self.entries.retain(|&entry| keep(entry, places));
         for (position, entry) in self.entries.iter().enumerate() {
-            places.set_heap(entry.slot, position);
+            places.set(entry.slot, Container::Heap, position);
         }
         let Some(last) = self.entries.len().checked_sub(1) else {
             return;
@@ -78,11 +78,11 @@ impl Heap {
                 break;
             }
             self.entries[position] = parent;
-            places.set_heap(parent.slot, position);
+            places.set(parent.slot, Container::Heap, position);
             position = parent_position;
         }
         self.entries[position] = entry;
-        places.set_heap(entry.slot, position);
+        places.set(entry.slot, Container::Heap, position);
     }
 
     /// Puts `entry`, for which `position` is kept open, there or further from the root.
@@ -107,10 +107,10 @@ impl Heap {
                 break;
             }
             self.entries[position] = child;
-            places.set_heap(child.slot, position);
+            places.set(child.slot, Container::Heap, position);
             position = child_position;
         }
         self.entries[position] = entry;
-        places.set_heap(entry.slot, position);
+        places.set(entry.slot, Container::Heap, position);
     }
 }

@@ -16,9 +16,15 @@
 //!
 //! # Where a timer waits
 //!
-//! Most timers are timeouts, cancelled long before they expire. A new one is put into a small
-//! unsorted array with a known minimum, and one that is cancelled soon never leaves it. Only
-//! when the array is full does it go to the heap, and what is due goes there to be sorted. The heap
+//! Most timers are timeouts, cancelled long before they expire. So nothing is sorted before it must be:
+//!
+//! | array | holds | costs |
+//! |---|---|---|
+//! | fresh | what is due soon, and has been armed just now; a few | a scan when it is full, or one of them is due |
+//! | far | what is not due soon, by levels of eight times the distance | a scan of a level when its earliest is due |
+//! | heap | the rest, and what is due at the moment | a few levels for each |
+//!
+//! The heap
 //! has four children a node: half the depth of a binary one, and the children of a node are 64
 //! bytes. An entry is 16 bytes, with all that a comparison needs, so ordering touches neither slots
 //! nor tasks.
@@ -29,11 +35,10 @@
 //!
 //! # Order
 //!
-//! Timers fire in order of their deadlines, to the nanosecond; equal deadlines in the order in
+//! Timers fire in order of their deadlines, to the nanosecond; equal deadlines in the order of their turns: as a rule that in
 //! which they were armed, wherever they waited. The deterministic runtime replays on that promise.
-//! The arming number is 32 bits and compared modulo 2^32: the promise holds among timers of *equal*
-//! deadline that were armed within 2^31 of each other. Who arms late what counts from earlier takes a
-//! [`Turn`] in time.
+//! A [`Turn`] is 32 bits and compared modulo 2^32: the promise holds among timers of *equal*
+//! deadline whose turns were taken within 2^31 of each other.
 //!
 //! # Cost
 //!
@@ -43,13 +48,15 @@
 //! before it.
 #![doc = include_str!("PROTOCOL.md")]
 
-mod fresh;
+mod far;
 mod heap;
 mod places;
 mod queue;
 mod shard;
 mod slot;
+mod unsorted;
 
-pub(crate) use queue::{TimerQueue, Turn};
+pub(crate) use places::Turn;
+pub(crate) use queue::TimerQueue;
 pub(crate) use shard::TimerShard;
 pub(crate) use slot::TimerKey;

@@ -1,102 +1,122 @@
 //! The half of a timer queue that belongs to its owner.
 
 use std::cmp::Reverse;
+use std::marker::PhantomData;
+use std::ops::Deref;
 
-use crate::primitive::Arc;
-
-use super::fresh::Fresh;
+use super::far::Far;
 use super::heap::Heap;
-use super::places::{Entry, Place, Places};
+use super::places::{Container, Entry, Places, Turn};
 use super::shard::TimerShard;
 use super::slot::{Claim, TimerKey};
+use super::unsorted::Unsorted;
 
-/// A place in the order of timers of equal deadline. Good for one timer of the queue that gave it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn(u32);
+/// How many timers wait unsorted although they are due soon. A scan is some ten nanoseconds.
+const FRESH_MAX: usize = 32;
 
 /// The order of one worker's timers.
 ///
 /// Its owner is whoever has the `&mut`: the worker, or somebody who was let in to fire its timers.
 #[derive(Debug)]
-pub(crate) struct TimerQueue<T> {
-    // Invariant: this queue is the only one of the shard (both are made by `new`), so that the
-    // owner of the one is the owner of the other.
-    shard: Arc<TimerShard<T>>,
-    // Invariant: a slot is on the free list of `places` (and `FREE`), or has one entry, in `fresh`
-    // or `heap` (and is not `FREE`), or is in `unsettled` (and is `TAKING` or `CANCELLED`).
+pub(crate) struct TimerQueue<T, S> {
+    // Invariant: this queue is the only one of the shard, so that the owner of the one is the owner
+    // of the other.
+    shard: S,
+    payload: PhantomData<T>,
+    // Invariant: a slot is on the free list of `places` (and `FREE`), or has one entry, in `fresh`,
+    // `far` or `heap` (and is not `FREE`), or is in `unsettled` (and is `TAKING` or `CANCELLED`).
     places: Places,
-    fresh: Fresh,
+    fresh: Unsorted,
+    far: Far,
     heap: Heap,
+    /// When something was last fired, or might have been.
+    now_ns: u64,
     // Invariant: empty between calls. Its entries' places mean nothing.
     due: Vec<Entry>,
     /// Slots without an entry whose payload was still being taken out when they were looked at.
     unsettled: Vec<u32>,
-    /// Counts armings, modulo 2^32.
-    next_arming: u32,
+    /// The latest turn that a timer was armed in.
+    newest_turn: Turn,
     /// How many remotely cancelled timers have been cleared away, modulo 2^32.
     n_cleared: u32,
 }
 
-impl<T> TimerQueue<T> {
-    /// An empty queue with its shard.
-    pub(crate) fn new() -> Self {
+impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
+    /// An empty queue on a shard: a new one, or one that another queue had before.
+    ///
+    /// # Safety
+    ///
+    /// 1. No other queue has the shard as long as this one exists.
+    /// 2. No timer of it is armed, and no waker is being taken out: it is new, or the queue that had it before
+    ///    [has been emptied](Self::try_empty).
+    /// 3. `shard` always refers to the same one.
+    pub(crate) unsafe fn with_shard(shard: S) -> Self {
         Self {
-            shard: Arc::new(TimerShard::new()),
+            shard,
+            payload: PhantomData,
             places: Places::new(),
-            fresh: Fresh::new(),
+            fresh: Unsorted::new(Container::Fresh),
+            far: Far::new(),
             heap: Heap::new(),
+            now_ns: 0,
             due: Vec::new(),
             unsettled: Vec::new(),
-            next_arming: 0,
+            newest_turn: Turn::FIRST,
             n_cleared: 0,
         }
     }
 
     /// The part that other threads use; to be cloned where they find it.
-    pub(crate) fn shard(&self) -> &Arc<TimerShard<T>> {
+    pub(crate) fn shard(&self) -> &S {
         &self.shard
     }
 
     /// How many timers wait. Includes those that other threads have cancelled and that have not
     /// been cleared away yet.
     pub(crate) fn len(&self) -> usize {
-        self.fresh.len() + self.heap.len()
+        self.fresh.len() + self.far.len() + self.heap.len()
     }
 
     /// A time at which [`pop_expired`](Self::pop_expired) should be called; `None` without timers.
     ///
-    /// Never later than the earliest deadline; earlier only if other threads have cancelled timers.
+    /// Never later than the earliest deadline; earlier only if timers have been cancelled.
     #[inline]
-    pub(crate) fn next_deadline(&self) -> Option<u64> {
-        let fresh = self.fresh.next_deadline();
-        let heap = self.heap.first().map(|entry| entry.deadline_ns);
-        match (fresh, heap) {
-            (Some(fresh), Some(heap)) => Some(fresh.min(heap)),
-            (one, other) => one.or(other),
+    pub(crate) fn next_look(&mut self) -> Option<u64> {
+        self.fresh.tighten();
+        let heap = self
+            .heap
+            .first()
+            .map_or(u64::MAX, |entry| entry.deadline_ns);
+        let next_ns = heap.min(self.fresh.bound_ns()).min(self.far.bound_ns());
+        (next_ns < u64::MAX || self.len() > 0).then_some(next_ns)
+    }
+
+    /// The earliest deadline; `None` without timers. Earlier only if other threads have cancelled timers.
+    ///
+    /// May have to look at many timers.
+    pub(crate) fn next_deadline(&mut self) -> Option<u64> {
+        let next_ns = self.next_look()?;
+        if self.far.bound_ns() == next_ns {
+            self.far.tighten();
         }
+        self.next_look()
     }
 
-    /// Takes a turn among timers of equal deadline, for one that is to be armed soon, or never.
-    #[inline]
-    pub(crate) fn take_turn(&mut self) -> Turn {
-        let turn = Turn(self.next_arming);
-        self.next_arming = self.next_arming.wrapping_add(1);
-        turn
+    /// The latest turn that a timer was armed in.
+    pub(crate) fn newest_turn(&self) -> Turn {
+        self.newest_turn
     }
 
-    /// Arms a timer.
-    #[inline]
+    /// Arms a timer, in the turn after the newest.
     pub(crate) fn insert(&mut self, deadline_ns: u64, payload: T) -> TimerKey {
-        let turn = self.take_turn();
-        self.insert_in_turn(deadline_ns, turn, payload)
+        self.insert_in_turn(deadline_ns, self.newest_turn.next(), payload)
     }
 
-    /// Arms a timer that fires, among those of equal deadline, as if it had been armed when its turn
-    /// was taken.
+    /// Arms a timer, in a turn that was taken for it.
     #[inline]
     pub(crate) fn insert_in_turn(&mut self, deadline_ns: u64, turn: Turn, payload: T) -> TimerKey {
-        if self.fresh.is_full() {
-            self.age();
+        if self.newest_turn.is_before(turn) {
+            self.newest_turn = turn;
         }
         let slot = match self.places.take_free() {
             Some(slot) => slot,
@@ -107,10 +127,15 @@ impl<T> TimerQueue<T> {
         let generation = unsafe { self.shard.slots.get_or_grow(slot).arm(payload) };
         let entry = Entry {
             deadline_ns,
-            arming: turn.0,
+            turn,
             slot,
         };
-        self.fresh.push(entry, &mut self.places);
+        if !self.far.push(entry, self.now_ns, &mut self.places) {
+            if self.fresh.len() >= FRESH_MAX {
+                self.age();
+            }
+            self.fresh.push(entry, &mut self.places);
+        }
         TimerKey { slot, generation }
     }
 
@@ -121,9 +146,16 @@ impl<T> TimerQueue<T> {
         // SAFETY: `&mut self`, and the invariant at `shard`.
         let payload = unsafe { slot.claim(key) }?;
         match self.places.get(key.slot) {
-            Place::Fresh(position) => self.fresh.remove(position, &mut self.places),
-            Place::Heap(position) => self.heap.remove(position, &mut self.places),
-        };
+            (Container::Fresh, position) => {
+                self.fresh.remove(position, &mut self.places);
+            }
+            (Container::Far(level), position) => {
+                self.far.remove(level, position, &mut self.places);
+            }
+            (Container::Heap, position) => {
+                self.heap.remove(position, &mut self.places);
+            }
+        }
         self.places.put_free(key.slot);
         Some(payload)
     }
@@ -165,6 +197,9 @@ impl<T> TimerQueue<T> {
         max: usize,
     ) -> bool {
         self.sweep_if_due();
+        self.now_ns = now_ns;
+        self.far
+            .bring_near(now_ns, &mut self.heap, &mut self.places);
         if self.fresh.bound_ns() <= now_ns {
             self.sort_due(now_ns);
         }
@@ -190,12 +225,27 @@ impl<T> TimerQueue<T> {
     ///
     /// None of the keys is armed afterwards. The queue stays usable.
     pub(crate) fn drain_all(&mut self, out: &mut Vec<T>) {
+        let Self {
+            places, far, heap, ..
+        } = self;
+        far.take_if(places, |entry, places| {
+            heap.push(entry, places);
+            true
+        });
         self.age();
         while let Some(last) = self.heap.len().checked_sub(1) {
             // The last entry of a heap leaves without any sifting.
             let entry = self.heap.remove(last, &mut self.places);
             out.extend(self.release(entry.slot).map(|(_, payload)| payload));
         }
+    }
+
+    /// As [`drain_all`](Self::drain_all); whether every slot is free now, and not one of them in the hands of a thread that
+    /// cancels its timer.
+    pub(crate) fn try_empty(&mut self, out: &mut Vec<T>) -> bool {
+        self.drain_all(out);
+        self.settle();
+        self.unsettled.is_empty()
     }
 
     /// Frees the slot of an entry that has been removed, and returns name and payload if the timer
@@ -219,6 +269,7 @@ impl<T> TimerQueue<T> {
     /// A slot for a new timer when the free list is empty.
     #[cold]
     fn find_slot(&mut self) -> u32 {
+        self.sweep_if_due();
         self.settle();
         match self.places.take_free() {
             Some(slot) => slot,
@@ -248,14 +299,21 @@ impl<T> TimerQueue<T> {
     #[cold]
     fn age(&mut self) {
         self.sweep_if_due();
-        for entry in self.fresh.take_all() {
-            self.heap.push(entry, &mut self.places);
-        }
+        let Self {
+            places,
+            fresh,
+            heap,
+            ..
+        } = self;
+        fresh.take_if(places, |entry, places| {
+            heap.push(entry, places);
+            true
+        });
     }
 
     /// Moves what is due from the fresh array to `due`, in reverse order.
     fn sort_due(&mut self, now_ns: u64) {
-        let next_arming = self.next_arming;
+        let newest_turn = self.newest_turn;
         let Self {
             places, fresh, due, ..
         } = self;
@@ -268,7 +326,8 @@ impl<T> TimerQueue<T> {
         });
         // The same order as `Entry::is_before`, in a form that is total whatever the numbers are.
         due.sort_unstable_by_key(|entry| {
-            Reverse((entry.deadline_ns, entry.arming.wrapping_sub(next_arming)))
+            let n_behind = newest_turn.distance(entry.turn);
+            Reverse((entry.deadline_ns, Reverse(n_behind)))
         });
     }
 
@@ -304,6 +363,7 @@ impl<T> TimerQueue<T> {
             shard,
             places,
             fresh,
+            far,
             heap,
             unsettled,
             n_cleared,
@@ -325,6 +385,7 @@ impl<T> TimerQueue<T> {
             true
         };
         fresh.take_if(places, &mut is_cleared);
+        far.take_if(places, &mut is_cleared);
         heap.retain(places, |entry, places| !is_cleared(entry, places));
     }
 }

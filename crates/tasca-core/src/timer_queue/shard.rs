@@ -20,7 +20,7 @@ pub(crate) struct TimerShard<T> {
 }
 
 impl<T> TimerShard<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             slots: Slots::new(),
             cancelled_remotely: Counter(AtomicU32::new(0)),

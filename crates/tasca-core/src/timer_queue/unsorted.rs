@@ -1,15 +1,13 @@
-//! New timers, in no order, with the earliest deadline known.
+//! Timers in no order, with a time before which none is due.
 
-use super::places::{Entry, Places};
+use super::places::{Container, Entry, Places};
 
-/// How many timers wait unsorted. A scan is some ten nanoseconds; so many timeouts that overlap
-/// (tasks with a timeout that run at once) never cost any ordering.
-const CAPACITY: usize = 32;
-
-/// A small unsorted array.
+/// An unsorted array.
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(super) struct Unsorted {
     entries: Vec<Entry>,
+    /// Which container this is.
+    container: Container,
     // Invariant: not above any entry's deadline; equal to the least of them unless
     // `is_bound_loose`; `u64::MAX` when there is no entry.
     bound_ns: u64,
@@ -17,10 +15,11 @@ pub(super) struct Fresh {
     is_bound_loose: bool,
 }
 
-impl Fresh {
-    pub(super) fn new() -> Self {
+impl Unsorted {
+    pub(super) fn new(container: Container) -> Self {
         Self {
-            entries: Vec::with_capacity(CAPACITY),
+            entries: Vec::new(),
+            container,
             bound_ns: u64::MAX,
             is_bound_loose: false,
         }
@@ -30,44 +29,42 @@ impl Fresh {
         self.entries.len()
     }
 
-    #[inline]
-    pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= CAPACITY
-    }
-
     /// A time before which nothing in here is due. Costs nothing.
     #[inline]
     pub(super) fn bound_ns(&self) -> u64 {
         self.bound_ns
     }
 
-    /// The least deadline.
-    pub(super) fn next_deadline(&self) -> Option<u64> {
+    pub(super) fn is_bound_loose(&self) -> bool {
+        self.is_bound_loose
+    }
+
+    /// Makes the bound the least deadline. Looks at every entry, if that is not what the bound is.
+    pub(super) fn tighten(&mut self) {
         if self.is_bound_loose {
-            self.entries.iter().map(|entry| entry.deadline_ns).min()
-        } else {
-            (!self.entries.is_empty()).then_some(self.bound_ns)
+            let deadlines = self.entries.iter().map(|entry| entry.deadline_ns);
+            self.bound_ns = deadlines.min().unwrap_or(u64::MAX);
+            self.is_bound_loose = false;
         }
     }
 
-    /// Adds an entry. There must be room.
+    /// Adds an entry.
     #[inline]
     pub(super) fn push(&mut self, entry: Entry, places: &mut Places) {
-        debug_assert!(!self.is_full(), "no room for a fresh timer");
         if entry.deadline_ns <= self.bound_ns {
             self.bound_ns = entry.deadline_ns;
             self.is_bound_loose = false;
         }
-        places.set_fresh(entry.slot, self.entries.len());
+        places.set(entry.slot, self.container, self.entries.len());
         self.entries.push(entry);
     }
 
     /// Removes the entry at a position.
     #[inline]
-    pub(super) fn remove(&mut self, position: usize, places: &mut Places) -> Entry {
+    pub(super) fn remove(&mut self, position: usize, places: &mut Places) {
         let removed = self.entries.swap_remove(position);
         if let Some(moved) = self.entries.get(position) {
-            places.set_fresh(moved.slot, position);
+            places.set(moved.slot, self.container, position);
         }
         if self.entries.is_empty() {
             self.bound_ns = u64::MAX;
@@ -75,14 +72,6 @@ impl Fresh {
         } else if removed.deadline_ns == self.bound_ns {
             self.is_bound_loose = true;
         }
-        removed
-    }
-
-    /// Removes everything, in arming order as far as nothing has been removed before.
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Entry> {
-        self.bound_ns = u64::MAX;
-        self.is_bound_loose = false;
-        self.entries.drain(..)
     }
 
     /// Removes the entries that `take` says yes to and hands them to it; sets the bound anew.
@@ -98,7 +87,7 @@ impl Fresh {
             if take(entry, places) {
                 self.entries.swap_remove(position);
                 if let Some(moved) = self.entries.get(position) {
-                    places.set_fresh(moved.slot, position);
+                    places.set(moved.slot, self.container, position);
                 }
             } else {
                 bound_ns = bound_ns.min(entry.deadline_ns);
