@@ -12,7 +12,7 @@ use crate::explore::{three_threads, two_busy_threads};
 use crate::idle::{Idle, Unparked};
 use crate::primitive::{AtomicUsize, Condvar, Mutex, Ordering};
 use crate::queue::{Injector, Private, Shared, Thief};
-use crate::timer_queue::TimerQueue;
+use crate::timer_queue::{TimerQueue, TimerShard};
 
 /// A worker as others see it, and the injector.
 struct Place {
@@ -25,7 +25,7 @@ struct Place {
 
 struct Core {
     queue: Private<usize>,
-    timers: TimerQueue<Waker>,
+    timers: TimerQueue<Waker, Arc<TimerShard<Waker>>>,
 }
 
 /// Counts its wakes.
@@ -40,10 +40,12 @@ impl Wake for Woken {
 
 impl Place {
     fn new() -> Arc<Self> {
+        // SAFETY: (1), (2) The shard is new. (3) It is an `Arc`.
+        let timers = unsafe { TimerQueue::with_shard(Arc::new(TimerShard::new())) };
         Arc::new(Self {
             core: BiasedLock::new(Core {
                 queue: Private::new(),
-                timers: TimerQueue::new(),
+                timers,
             }),
             idle: Idle::new(1, 1),
             injector: Injector::new(),
