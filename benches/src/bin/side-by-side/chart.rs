@@ -25,8 +25,9 @@ const LINE: f64 = 24.0;
 const STYLE: &str = "text{font:11px system-ui,sans-serif;fill:#333}\
     .head{font-size:13px;font-weight:600}.figure{font-size:9px}\
     .grid{stroke:#ddd}.one{stroke:#333}\
-    .tokio{fill:#4477aa}.smol{fill:#ccbb44}\
-    @media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.one{stroke:#ddd}}";
+    .inside{fill:#fff}\
+    .tokio{fill:#4477aa}.smol{fill:#997700}\
+    @media(prefers-color-scheme:dark){text{fill:#ddd}.inside{fill:#fff}.grid{stroke:#444}.one{stroke:#ddd}}";
 
 /// The drawing, as the text of an SVG file.
 pub(crate) fn draw(report: &Report) -> String {
@@ -111,22 +112,19 @@ fn bar(svg: &mut String, x: f64, y: f64, row: &Row, ratio: Option<f64>) {
     let (one, end) = (position(1.0), position(ratio));
     let (left, right) = (one.min(end), one.max(end));
     rectangle(svg, &row.runtime, x + left, y, (right - left).max(1.0));
-    let (at, anchor) = if ratio < 1.0 {
-        (left - 3.0, "end")
-    } else if right > PANEL - 24.0 {
-        // No room behind it.
-        (right - 3.0, "end")
+    let figure = if ratio < 0.95 {
+        format!("{ratio:.2}")
     } else {
-        (right + 3.0, "start")
+        format!("{ratio:.1}")
     };
-    text(
-        svg,
-        x + at,
-        y + BAR / 2.0,
-        anchor,
-        "figure",
-        &format!("{ratio:.1}"),
-    );
+    // Behind the end of the bar, or in it where there is no room.
+    let (at, anchor, class) = match (ratio < 1.0, left < 24.0, right > PANEL - 24.0) {
+        (true, false, _) => (left - 3.0, "end", "figure"),
+        (true, true, _) => (left + 3.0, "start", "figure inside"),
+        (false, _, false) => (right + 3.0, "start", "figure"),
+        (false, _, true) => (right - 3.0, "end", "figure inside"),
+    };
+    text(svg, x + at, y + BAR / 2.0, anchor, class, &figure);
 }
 
 // A string takes everything, so the results below say nothing.
@@ -177,7 +175,7 @@ mod tests {
         // One in the legend, one in the panel.
         assert_eq!(svg.matches("class=\"tokio\"").count(), 2);
         assert_eq!(svg.matches("class=\"smol\"").count(), 2);
-        assert!(svg.contains(">5.0</text>") && svg.contains(">0.5</text>"));
+        assert!(svg.contains(">5.0</text>") && svg.contains(">0.50</text>"));
         assert_eq!(svg.matches("<svg").count(), svg.matches("</svg>").count());
     }
 }
