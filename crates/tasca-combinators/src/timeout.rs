@@ -14,7 +14,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
@@ -509,8 +509,11 @@ pub async fn wait_for<F: IntoFuture>(
 async fn wait_for_no_time<F: IntoFuture>(future: F) -> Result<F::Output, Elapsed> {
     let mut future = pin!(catch_cancelled(future.into_future()));
     let mut awaited = None;
-    let first = poll_fn(|cx| {
-        let polled = future.as_mut().poll(cx);
+    let first = poll_fn(|_| {
+        // Nobody waits through this poll: it is `ended` that wakes the caller, and the second poll that finds the end.
+        let polled = future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
         if polled.is_pending() {
             awaited = awaited_task();
         }

@@ -16,15 +16,17 @@ pub(crate) fn encode_message(message: &Value) -> Option<String> {
     }
 }
 
-/// The message that a text stands for.
+/// The message that a text stands for. What counts as nothing in Python is shown as none.
 pub(crate) fn message(text: Option<&str>) -> Value {
-    match text {
+    let message = match text {
         None => Value::Null,
         Some(text) => match text.strip_prefix(MARK) {
             Some(json) => serde_json::from_str(json).unwrap_or(Value::Null),
             None => json!(text),
         },
-    }
+    };
+    let is_nothing = [json!(0), json!(false), json!([])].contains(&message);
+    if is_nothing { Value::Null } else { message }
 }
 
 /// An error of the library.

@@ -1,4 +1,4 @@
-//! The conformance suite: programs that were run on CPython's asyncio, run on tasca, through its public interface only.
+//! The conformance suite: programs that were run on `CPython`'s asyncio, run on tasca, through its public interface only.
 //!
 //! `SCENARIO.md` defines the programs and their traces, `SEMANTICS.md` the rules that they witness, `docs/conformance.md` says what
 //! is compared with what. The program `tasca-conformance` reads scenarios and writes traces; the tests run all of them

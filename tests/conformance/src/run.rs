@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use tasca::blocking::{PoolsConfig, ThreadPool};
-use tasca::{Context, Problem, ResultError, Runtime, Task};
+use tasca::{Context, Problem, Runtime, Task, Trouble};
 
 use crate::clock;
 use crate::error;
@@ -17,7 +17,7 @@ use crate::trace::Trace;
 use crate::world::{Thing, World, lock};
 
 /// Features that a scenario may need and that there are not.
-const MISSING: [&str; 4] = ["eager", "fatal", "sigint", "staggered"];
+const MISSING: [&str; 3] = ["fatal", "sigint", "staggered"];
 
 /// What a scenario runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,24 +109,31 @@ pub fn run(scenario: &Value, options: &Options) -> io::Result<Answer> {
     }
 }
 
+/// In virtual time that costs nothing.
+const VIRTUALLY_FOREVER: Duration = Duration::from_secs(100_000_000);
+
 /// A poll of a deeply nested program needs as deep a stack.
 const STACK_BYTES: usize = 32 << 20;
 
 fn run_once(scenario: &Value, flavor: Flavor, tick: Duration) -> io::Result<Trace> {
     let builder = match flavor {
-        Flavor::Deterministic(seed) => Runtime::builder().deterministic(seed),
+        Flavor::Deterministic(seed) => Runtime::builder()
+            .deterministic(seed)
+            .stall_after(Duration::ZERO)
+            .shutdown_timeout(VIRTUALLY_FOREVER),
         Flavor::CurrentThread => Runtime::builder().current_thread(),
         Flavor::MultiThread(None) => Runtime::builder().multi_thread(),
         Flavor::MultiThread(Some(n)) => Runtime::builder().multi_thread().worker_threads(n),
     };
-    let builder = builder.thread_stack_size(STACK_BYTES);
-    let world: Arc<OnceLock<Arc<World>>> = Arc::default();
+    let is_eager = scenario["opts"]["eager"].as_bool().unwrap_or(false);
+    let builder = builder.thread_stack_size(STACK_BYTES).eager_tasks(is_eager);
+    // Weak, as the runtime has the handler, and the world the runtime.
+    let world: Arc<OnceLock<Weak<World>>> = Arc::default();
     let for_handler = Arc::clone(&world);
     let rt = builder
         .exception_handler(move |problem: &Problem| {
-            if let Some(world) = for_handler.get() {
-                let error = error::panicked(problem.text());
-                world.log(None, "loop_error", Value::Null, error);
+            if let Some(world) = for_handler.get().and_then(Weak::upgrade) {
+                report(&world, problem);
             }
         })
         .build()?;
@@ -139,49 +146,76 @@ fn run_once(scenario: &Value, flavor: Flavor, tick: Duration) -> io::Result<Trac
         clock::watch_for_stalls();
     }
     let began = Instant::now();
-    let shared = Arc::new(World::new(
-        scenario.clone(),
-        rt.handle(),
-        tick,
-        flavor.is_virtual(),
-    ));
-    drop(world.set(Arc::clone(&shared)));
-    let runs = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::new(World::new(scenario.clone(), rt.handle(), tick, is_eager));
+    world.set(Arc::downgrade(&shared)).expect("set once");
     let (tell, told) = mpsc::channel();
-    let (for_thread, for_runs) = (Arc::clone(&shared), Arc::clone(&runs));
+    let for_thread = Arc::clone(&shared);
     let thread = thread::Builder::new()
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            run_mains(rt, &for_thread, &for_runs);
-            // Whoever waits has given up, if it is not there.
-            let _ = tell.send(());
+            let mut trace = run_mains(&rt, &for_thread);
+            // Tasks that are left are dropped where they are, and count as pending (rule R5); jobs are waited for (rule B6).
+            drop(rt);
+            if !trace.stalled {
+                trace.events = for_thread.events();
+                trace.end = for_thread.now();
+            }
+            // Nobody waits, if that has taken too long.
+            drop(tell.send(trace));
         })?;
-    let is_over = wait_for_end(&shared, &told);
-    if is_over {
-        if let Err(payload) = thread.join() {
-            std::panic::resume_unwind(payload);
+    let mut trace = match wait_for_end(&shared, &told, flavor) {
+        Some(trace) => trace,
+        None if thread.is_finished() => match thread.join() {
+            Ok(()) => return Err(io::Error::other("the thread ended without a word")),
+            Err(payload) => std::panic::resume_unwind(payload),
+        },
+        // The thread is left where it is.
+        None => trace_of(&shared, Vec::new(), true),
+    };
+    trace.lateness = shared.lateness().max(clock::stall_since(began));
+    Ok(trace)
+}
+
+/// Logs a problem as asyncio's loop would.
+fn report(world: &World, problem: &Problem) {
+    match problem.trouble() {
+        // A task that failed in the closing (rule R3).
+        Trouble::TaskFailed => {
+            let failed = lock(&world.tasks)
+                .iter()
+                .find(|thing| Some(thing.task.id()) == problem.task_id())
+                .cloned();
+            let error = failed
+                .as_ref()
+                .map(|thing| thing.outcome()["error"].clone());
+            let name = failed.map(|thing| thing.name.clone());
+            world.log(None, "loop_error", json!(name), json!(error));
         }
-    } else {
-        // The thread is left where it is: nothing is unwound (rule H14).
-        shared.log(None, "stalled", Value::Null, Value::Null);
+        _ => {
+            let error = error::panicked(problem.text());
+            world.log(None, "loop_error", Value::Null, error);
+        }
     }
-    let tasks = outcomes(
-        lock(&shared.tasks)
-            .iter()
-            .map(|thing| (&*thing.name, thing)),
-    );
-    let futures = lock(&shared.futures).clone();
-    Ok(Trace {
-        name: scenario["name"].clone(),
-        events: shared.events(),
-        tasks,
+}
+
+/// What has happened until now.
+fn trace_of(world: &World, run: Vec<Value>, stalled: bool) -> Trace {
+    if stalled {
+        world.log(None, "stalled", Value::Null, Value::Null);
+    }
+    let tasks = lock(&world.tasks).clone();
+    let futures = lock(&world.futures).clone();
+    Trace {
+        name: world.scenario["name"].clone(),
+        events: world.events(),
+        tasks: outcomes(tasks.iter().map(|thing| (&*thing.name, thing))),
         futures: outcomes(futures.iter().map(|(label, thing)| (&**label, thing))),
-        run: lock(&runs).clone(),
-        end: shared.now(),
-        stalled: !is_over,
-        tick,
-        lateness: shared.lateness().max(clock::stall_since(began)),
-    })
+        run,
+        end: world.now(),
+        stalled,
+        tick: world.tick,
+        lateness: Duration::ZERO,
+    }
 }
 
 fn outcomes<'a>(things: impl Iterator<Item = (&'a str, &'a Arc<Thing>)>) -> Value {
@@ -191,12 +225,12 @@ fn outcomes<'a>(things: impl Iterator<Item = (&'a str, &'a Arc<Thing>)>) -> Valu
         .into()
 }
 
-/// How long nothing happens in virtual time before it is clear that nothing will.
-const SILENCE: Duration = Duration::from_secs(1);
+/// How long nothing happens before it is clear that nothing will. The deterministic runtime says so itself.
+const SILENCE: Duration = Duration::from_secs(5);
 
-/// Waits for the scenario's end; false, if nothing has happened for so long that nothing will.
-fn wait_for_end(world: &World, told: &mpsc::Receiver<()>) -> bool {
-    let silence = if world.is_virtual {
+/// Waits for the scenario's end; none, if nothing has happened for so long that nothing will, or the thread has panicked.
+fn wait_for_end(world: &World, told: &mpsc::Receiver<Trace>, flavor: Flavor) -> Option<Trace> {
+    let silence = if flavor.is_virtual() {
         SILENCE
     } else {
         clock::WAIT_MAX + SILENCE
@@ -204,16 +238,15 @@ fn wait_for_end(world: &World, told: &mpsc::Receiver<()>) -> bool {
     loop {
         let n_events = world.n_events();
         match told.recv_timeout(silence) {
-            // Disconnected: the thread panicked.
-            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return true,
-            Err(mpsc::RecvTimeoutError::Timeout) if world.n_events() == n_events => return false,
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Ok(trace) => return Some(trace),
+            Err(mpsc::RecvTimeoutError::Timeout) if world.n_events() != n_events => {}
+            Err(_) => return None,
         }
     }
 }
 
-/// Runs the main tasks one after the other, then closes the runtime.
-fn run_mains(rt: Runtime, world: &Arc<World>, runs: &Mutex<Vec<Value>>) {
+/// Runs the main tasks one after the other, then cancels what is left.
+fn run_mains(rt: &Runtime, world: &Arc<World>) -> Trace {
     let objects = world.scenario["objects"].as_object();
     let mut objects: Vec<_> = objects.into_iter().flatten().collect();
     // What shares a lock comes after the lock.
@@ -224,20 +257,23 @@ fn run_mains(rt: Runtime, world: &Arc<World>, runs: &Mutex<Vec<Value>>) {
     }
     // All of them share one context (rule X7).
     let context = Context::new();
+    let mut runs = Vec::new();
     let then = world.scenario["then"].as_array().into_iter().flatten();
     for body in std::iter::once(&world.scenario["main"]).chain(then) {
-        let outcome = run_main(&rt, world, body.clone(), context.clone());
-        lock(runs).push(outcome);
+        match run_main(rt, world, body.clone(), context.clone()) {
+            Some(outcome) => runs.push(outcome),
+            None => return trace_of(world, runs, true),
+        }
     }
     world.log(None, "closing", Value::Null, Value::Null);
-    // What is left is cancelled, and waited for.
-    drop(rt.run(async {}));
+    let left = rt.cancel_tasks();
+    trace_of(world, runs, !left.is_empty())
 }
 
-/// Runs one main task to its end.
-fn run_main(rt: &Runtime, world: &Arc<World>, body: Value, context: Context) -> Value {
+/// Runs one main task to its end; none, if it has stalled.
+fn run_main(rt: &Runtime, world: &Arc<World>, body: Value, context: Context) -> Option<Value> {
     let name = world.creation_name("main");
-    let registration = lock(&world.registration);
+    let registration = world.register();
     let task = {
         let handle = rt.handle();
         let _entered = handle.enter();
@@ -246,12 +282,12 @@ fn run_main(rt: &Runtime, world: &Arc<World>, body: Value, context: Context) -> 
     };
     let main = register_task(world, "main", &name, task);
     drop(registration);
-    rt.block_on(main.task.finished());
-    match main.task.result() {
-        Ok(Ok(value)) => json!({"ok": value}),
-        Ok(Err(error)) => json!({"error": error}),
-        Err(ResultError::Failed(error)) => error::failure(error),
-        Err(error) => json!({"error": {"err": "Unknown", "msg": error.to_string()}}),
+    match rt.run_until_complete(&main.task) {
+        Ok(Ok(value)) => Some(json!({"ok": value})),
+        Ok(Err(error)) => Some(json!({"error": error})),
+        Err(error) if error.is_stalled() => None,
+        Err(error) if error.is_interrupted() => Some(json!({"fatal": "KeyboardInterrupt"})),
+        Err(error) => Some(json!({"cancelled": error::message(error.cancel_message())})),
     }
 }
 
@@ -259,8 +295,8 @@ fn run_main(rt: &Runtime, world: &Arc<World>, body: Value, context: Context) -> 
 pub fn silence_expected_panics() {
     let shown = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let error = panic.payload().downcast_ref::<String>();
-        let is_expected = error.is_some_and(|text| text.starts_with('{'));
+        let text = panic.payload_as_str().unwrap_or_default();
+        let is_expected = text.starts_with('{') || text.contains("cannot await itself");
         if !is_expected {
             shown(panic);
         }

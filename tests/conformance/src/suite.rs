@@ -1,4 +1,4 @@
-//! The data of the suite: scenarios, with what CPython did.
+//! The data of the suite: scenarios, with what `CPython` did.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Deserializer, Value};
 
-/// A scenario, and what CPython did.
+/// A scenario, and what `CPython` did.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The file that it is in, without its ending.

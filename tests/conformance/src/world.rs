@@ -10,6 +10,7 @@ use tasca::combinators::{AsCompleted, AsCompletedWithin, SharedTask, TaskGroup, 
 use tasca::{CallHandle, CallbackId, Context, ContextVar, Handle, Promise, TaskId, TaskRef};
 
 use crate::objects::Object;
+use crate::statements::Jobs;
 
 /// The output of every task: a value, or an error. Errors are JSON objects, as in the traces.
 pub(crate) type Output = Result<Value, Value>;
@@ -102,16 +103,15 @@ pub(crate) struct World {
     pub(crate) handle: Handle,
     start: Instant,
     pub(crate) tick: Duration,
-    /// Whether jobs on the pool take virtual time.
-    pub(crate) is_virtual: bool,
     events: Mutex<Vec<Event>>,
     /// Changes with every event, so that a silence can be told.
     n_events: AtomicU64,
     /// By how many nanoseconds the latest timer was late.
     late_ns: AtomicU64,
     names: Mutex<HashMap<String, usize>>,
-    /// Held while a task is spawned and entered into the tables; a task begins by passing it.
-    pub(crate) registration: Mutex<()>,
+    /// Held while a task is spawned and entered into the tables; a task begins by passing it. Not where tasks begin inside
+    /// the spawn: there a task is in no table in its first step, as in asyncio.
+    registration: Option<Mutex<()>>,
     /// Creation names.
     ids: Mutex<HashMap<TaskId, String>>,
     pub(crate) things: Table<Arc<Thing>>,
@@ -123,23 +123,23 @@ pub(crate) struct World {
     pub(crate) calls: Table<CallHandle>,
     pub(crate) contexts: Table<Context>,
     pub(crate) objects: Table<Arc<Object>>,
+    pub(crate) jobs: Jobs,
     cells: Mutex<HashMap<String, i64>>,
     variables: Mutex<HashMap<String, &'static ContextVar<Value>>>,
 }
 
 impl World {
-    pub(crate) fn new(scenario: Value, handle: Handle, tick: Duration, is_virtual: bool) -> Self {
+    pub(crate) fn new(scenario: Value, handle: Handle, tick: Duration, is_eager: bool) -> Self {
         Self {
             start: handle.time(),
             scenario,
             handle,
             tick,
-            is_virtual,
             events: Mutex::default(),
             n_events: AtomicU64::new(0),
             late_ns: AtomicU64::new(0),
             names: Mutex::default(),
-            registration: Mutex::default(),
+            registration: (!is_eager).then(Mutex::default),
             ids: Mutex::default(),
             things: Mutex::default(),
             tasks: Mutex::default(),
@@ -150,9 +150,15 @@ impl World {
             calls: Mutex::default(),
             contexts: Mutex::default(),
             objects: Mutex::default(),
+            jobs: Jobs::default(),
             cells: Mutex::default(),
             variables: Mutex::default(),
         }
+    }
+
+    /// Begins to enter a task into the tables, or waits until all tasks are in them.
+    pub(crate) fn register(&self) -> Option<MutexGuard<'_, ()>> {
+        self.registration.as_ref().map(lock)
     }
 
     /// A list of statements, or the name of one.

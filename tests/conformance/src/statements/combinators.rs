@@ -1,10 +1,12 @@
 //! Waiting: for one, for some, for all, for a time.
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
+use futures::FutureExt;
 use serde_json::{Value, json};
-use tasca::TaskError;
 use tasca::combinators::{SharedTask, as_completed, gather, shield, try_gather, wait, wait_for};
+use tasca::{TaskError, current_task};
 
 use super::{At, Ended, Flow, text};
 use crate::error;
@@ -30,9 +32,15 @@ impl At {
 
     /// Awaits a task; an error that is a cancellation is raised.
     async fn output_of(&self, task: &SharedTask<Output>) -> Output {
-        match (&**task).await.clone() {
-            Ok(value) => Ok(value),
-            Err(error) => self.throw(error).await,
+        let awaited = AssertUnwindSafe(async { (&**task).await.clone() });
+        match awaited.catch_unwind().await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => self.throw(error).await,
+            // Where asyncio has an error for what is a mistake in the program, the library panics (rule C24).
+            Err(_) if current_task().is_some_and(|me| me == task.task_ref()) => {
+                Err(error::library("Runtime"))
+            }
+            Err(payload) => resume_unwind(payload),
         }
     }
 

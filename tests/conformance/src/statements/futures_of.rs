@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tasca::{ResultError, promise};
+use tasca::{ResultError, TaskRef, current_task, promise};
 
 use super::{At, Ended, Flow, calls, text};
 use crate::error;
@@ -23,16 +23,13 @@ impl At {
     pub(super) fn on_thing(&self, op: &str, statement: &Value) -> Ended {
         let handle = statement["h"].as_str().unwrap_or("@self");
         let Some(thing) = self.resolve(handle) else {
-            return self.unbound(handle);
+            return match current_task() {
+                Some(task) if handle == "@self" => self.on_self(op, statement, &task),
+                _ => self.unbound(handle),
+            };
         };
         match op {
-            "cancel" => {
-                let accepted = match error::encode_message(&statement["msg"]) {
-                    Some(message) => thing.task.cancel_with(message),
-                    None => thing.task.cancel(),
-                };
-                self.log(op, handle, accepted);
-            }
+            "cancel" => self.log(op, handle, cancel(&thing.task, statement)),
             "uncancel" => {
                 if thing.kind == Kind::Task {
                     self.log(op, handle, thing.task.uncancel());
@@ -59,6 +56,25 @@ impl At {
                     .count();
                 self.log(op, handle, n_removed);
             }
+        }
+        Ok(Flow::Normal)
+    }
+
+    /// The same for the current task in its first step, if that is inside the spawn: it is in no table yet.
+    fn on_self(&self, op: &str, statement: &Value, task: &TaskRef) -> Ended {
+        let me = "@self";
+        match (op, text(statement, "what")) {
+            ("cancel", _) => self.log(op, me, cancel(task, statement)),
+            ("uncancel", _) => self.log(op, me, task.uncancel()),
+            ("set_name", _) => task.set_name(text(statement, "name")),
+            ("query", what @ ("done" | "cancelled")) => self.log(what, me, false),
+            ("query", "cancelling") => self.log("cancelling", me, task.cancelling()),
+            ("query", "name") => self.log("name", me, task.name()),
+            ("query", what) => {
+                let raised = json!({"raised": error::library("InvalidState")});
+                self.log(what, me, raised);
+            }
+            _ => return self.unbound(me),
         }
         Ok(Flow::Normal)
     }
@@ -98,6 +114,14 @@ impl At {
             }
         });
         lock(&thing.callbacks).entry(name).or_default().push(id);
+    }
+}
+
+/// Requests a cancellation; whether it was accepted.
+fn cancel(task: &TaskRef, statement: &Value) -> bool {
+    match error::encode_message(&statement["msg"]) {
+        Some(message) => task.cancel_with(message),
+        None => task.cancel(),
     }
 }
 

@@ -24,6 +24,7 @@ use tasca::{catch_cancelled, current_task};
 use crate::error;
 use crate::world::{Output, Thing, World, lock};
 
+pub(crate) use pool::Jobs;
 pub(crate) use tasks::{register_task, spawn_task};
 
 /// How a statement ends, unless it fails.

@@ -19,32 +19,40 @@ impl At {
     pub(super) async fn on_object(&self, op: &str, statement: &Value) -> Ended {
         let object = self.object(statement)?;
         let name = text(statement, "o");
-        let value = match op {
+        match op {
             "with" => return self.with(&object, statement).await,
-            "bar_wait" => object.meet().await?.into(),
-            "get" => object.get().await?,
-            "acquire" => object.acquire().await?.into(),
-            "ev_wait" => object.event()?.wait().await.into(),
-            "cond_wait" => object.wait_for_notification().await?.into(),
+            "bar_wait" => {
+                let number = object.meet().await?;
+                return self.result(statement, name, number.into());
+            }
+            "get" => {
+                let item = object.get().await?;
+                return self.result(statement, name, item);
+            }
+            "acquire" => object.acquire().await?,
+            "ev_wait" => object.event()?.wait().await,
+            "cond_wait" => object.wait_for_notification().await?,
             "cond_wait_for" => {
                 let (cell, least) = (text(statement, "cell"), &statement["ge"]);
                 let holds = || self.world.cell(cell) >= least.as_i64().unwrap_or(0);
-                object.wait_until(holds).await?.into()
+                object.wait_until(holds).await?;
             }
-            "bar_reset" => object.barrier()?.reset().await.into(),
-            "bar_abort" => object.barrier()?.abort().await.into(),
-            "put" => object.put(self.value(&statement["v"])).await?.into(),
-            _ => object.join().await?.into(),
-        };
-        self.result(statement, name, value)
+            "bar_reset" => object.barrier()?.reset().await,
+            "bar_abort" => object.barrier()?.abort().await,
+            "put" => object.put(self.value(&statement["v"])).await?,
+            _ => object.join().await?,
+        }
+        self.result(statement, name, Value::Null)
     }
 
     /// A block that has a lock or a permit, or that begins with a meeting.
     async fn with(&self, object: &Object, statement: &Value) -> Ended {
         let name = text(statement, "o");
-        let entered: Value = match object.is_barrier() {
-            true => object.meet().await?.into(),
-            false => object.acquire().await?.into(),
+        let entered = if object.is_barrier() {
+            object.meet().await?.into()
+        } else {
+            object.acquire().await?;
+            Value::Null
         };
         self.set(statement, &entered);
         self.log("entered", name, entered);

@@ -22,7 +22,7 @@ pub(crate) fn spawn_task<T>(
     let at = At::new(world, name, false);
     let task = async move {
         // Whoever spawned this task has yet to enter it into the tables.
-        drop(lock(&at.world.registration));
+        drop(at.world.register());
         if let Some(task) = current_task() {
             at.world.identify(&task, &at.activation.who);
         }
@@ -88,7 +88,7 @@ impl At {
         if group.as_ref().is_some_and(TaskGroup::is_closed) {
             return Err(error::library("Runtime"));
         }
-        let _registration = lock(&world.registration);
+        let _registration = world.register();
         let name = world.creation_name(statement["name"].as_str().unwrap_or(handle));
         let body = statement["do"].clone();
         let task = match group {
@@ -114,7 +114,7 @@ impl At {
 
     /// The task of a coroutine among the operands of a combinator.
     pub(super) fn spawn_operand(&self, operand: &Value) -> Arc<Thing> {
-        let _registration = lock(&self.world.registration);
+        let _registration = self.world.register();
         let handle = text(operand, "name");
         let name = self.world.creation_name(handle);
         let builder = Task::builder().name(&*name);

@@ -1,4 +1,4 @@
-//! All scenarios on all runtimes, compared with what CPython did.
+//! All scenarios on all runtimes, compared with what `CPython` did.
 //!
 //! At the exact level some scenarios differ, and some need features that there are not: `exceptions.json` lists them, by rule
 //! and with the reason. What differs and is not listed fails, and so does what is listed and does not differ.
