@@ -101,6 +101,31 @@ struct Seat<L> {
     running: Option<L>,
 }
 
+/// Whether it pays to spin when the queue runs dry: the oftener it was in vain of late, the more seldom.
+#[derive(Default)]
+struct Spins {
+    n_lulls: u32,
+    n_in_vain: u32,
+}
+
+impl Spins {
+    /// One lull in 64 is tried even where it never pays.
+    const IN_VAIN_MAX: u32 = 6;
+
+    fn is_worth_while(&mut self) -> bool {
+        self.n_lulls = self.n_lulls.wrapping_add(1);
+        self.n_lulls.is_multiple_of(1 << self.n_in_vain)
+    }
+
+    fn was_in_vain(&mut self) {
+        self.n_in_vain = (self.n_in_vain + 1).min(Self::IN_VAIN_MAX);
+    }
+
+    fn paid_off(&mut self) {
+        self.n_in_vain = 0;
+    }
+}
+
 struct State<J: Work> {
     queue: VecDeque<J>,
     /// The queue's length at which husks are swept out.
@@ -109,6 +134,7 @@ struct State<J: Work> {
     n_working: usize,
     arriving: bool,
     spinning: bool,
+    spins: Spins,
     watching: bool,
     limit: usize,
     /// How much the watcher raises the limit next.
@@ -152,6 +178,7 @@ impl<J: Work> Crew<J> {
                 n_working: 0,
                 arriving: false,
                 spinning: false,
+                spins: Spins::default(),
                 watching: false,
                 limit: limits.n_base,
                 step: 1,
@@ -295,7 +322,7 @@ impl<J: Work> Crew<J> {
                 state.seats[seat].running = None;
                 state.n_done += 1;
             }
-            if state.closing || state.spinning {
+            if state.closing || state.spinning || !state.spins.is_worth_while() {
                 break;
             }
             state.spinning = true;
@@ -305,8 +332,10 @@ impl<J: Work> Crew<J> {
             state = self.state.lock();
             state.spinning = false;
             if state.queue.is_empty() {
+                state.spins.was_in_vain();
                 break;
             }
+            state.spins.paid_off();
         }
         state.n_working -= 1;
         state

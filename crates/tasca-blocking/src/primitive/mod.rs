@@ -7,8 +7,9 @@ pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) use std::time::{Duration, Instant};
 
-/// How long a thread without a job looks for one before it sleeps: about what waking it would cost.
-const SPIN: Duration = Duration::from_micros(5);
+/// How long a thread without a job looks for one before it sleeps: what it costs to wake it, and a worker that submits the next
+/// job when it has been woken by the end of the last.
+const SPIN: Duration = Duration::from_micros(15);
 
 /// Calls `is_over` for a short while, or until it says so.
 pub(crate) fn spin_until(is_over: impl Fn() -> bool) {
