@@ -7,14 +7,18 @@
 mod models;
 mod seeds;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tasca::sync::RwLock;
 use tasca::time::sleep;
 use tasca::{
-    Handle, Runtime, Task, catch_cancelled, finally, promise, spawn, spawn_pinned, yield_now,
+    Handle, Runtime, Task, TaskRef, catch_cancelled, finally, promise, spawn, spawn_pinned,
+    yield_now,
 };
-use tasca_tests::{Counter, Kind, Random, guarded, runtime};
+use tasca_tests::{Counter, Gate, Kind, Random, guarded, runtime};
 
 /// Rounds of each storm.
 const ROUNDS: u64 = if cfg!(debug_assertions) { 6 } else { 12 };
@@ -280,6 +284,55 @@ fn bound_tasks_and_free_ones_mix() {
         for task in tasks {
             task.await;
         }
+    });
+}
+
+/// Whoever is cancelled while something is handed to it takes nothing with it, and nobody gets another one's share.
+#[test]
+fn locks_are_handed_on_while_those_in_line_are_cancelled() {
+    storm("locks", |mut random| async move {
+        const N_RIVALS: u64 = 12;
+        let lock = Arc::new(RwLock::new(0_u64));
+        let (waiting, over) = (Arc::new(Mutex::new(HashMap::new())), Gate::new());
+        let rivals: Vec<_> = (0..N_RIVALS)
+            .map(|place| {
+                let (lock, waiting) = (Arc::clone(&lock), Arc::clone(&waiting));
+                let mut random = random.split();
+                spawn(async move {
+                    for _ in 0..1_000 {
+                        let (reads, lock) = (random.one_in(2), Arc::clone(&lock));
+                        let rival = spawn(async move {
+                            if reads {
+                                let _guard = lock.read().await;
+                                yield_now().await;
+                            } else {
+                                *lock.write().await += 1;
+                            }
+                        });
+                        waiting.lock().insert(place, rival.task_ref());
+                        if let Err(error) = rival.outcome().await {
+                            assert!(error.is_cancelled(), "{error}");
+                        }
+                    }
+                })
+            })
+            .collect();
+        let canceller = {
+            let (waiting, over, mut random) = (Arc::clone(&waiting), over.clone(), random.split());
+            // On a thread that shares nothing with the workers: it hits at any moment.
+            std::thread::spawn(move || {
+                while !over.is_open() {
+                    let target = waiting.lock().get(&random.below(N_RIVALS)).cloned();
+                    target.map(|target: TaskRef| target.cancel());
+                }
+            })
+        };
+        for rival in rivals {
+            rival.await;
+        }
+        over.open();
+        canceller.join().expect("it does not panic");
+        assert!(lock.try_write().is_some(), "nobody is left");
     });
 }
 

@@ -212,18 +212,37 @@ impl<K> Line<K> {
         while self.pull_next(later) {}
     }
 
-    /// What the first waits for of those who wait and have not been cancelled.
-    pub(crate) fn next_kind(&mut self, later: &mut Later) -> Option<&K> {
-        while self.undecided != NONE && self.places[self.undecided].is_cancelled() {
-            self.decide(later);
+    /// As [`wake_next`](Self::wake_next), if what that one waits for `fits`; gives what it is.
+    ///
+    /// Whether it has been cancelled is asked once: another thread may cancel it at any moment, and whoever was found
+    /// to fit is the one that is woken.
+    pub(crate) fn wake_next_if(&mut self, fits: impl Fn(K) -> bool, later: &mut Later) -> Option<K>
+    where
+        K: Copy,
+    {
+        while let Some(place) = self.places.get(self.undecided) {
+            let (kind, cancelled) = (place.kind?, place.is_cancelled());
+            if !cancelled && !fits(kind) {
+                return None;
+            }
+            self.settle(cancelled, later);
+            if !cancelled {
+                return Some(kind);
+            }
         }
-        self.places.get(self.undecided)?.kind.as_ref()
+        None
     }
 
     /// Wakes the first undecided place, or passes it over; `true` if it was the former.
     fn decide(&mut self, later: &mut Later) -> bool {
+        let cancelled = self.places[self.undecided].is_cancelled();
+        self.settle(cancelled, later);
+        !cancelled
+    }
+
+    /// Has the first undecided place woken or passed over, as its task has been `cancelled` or not.
+    fn settle(&mut self, cancelled: bool, later: &mut Later) {
         let place = &mut self.places[self.undecided];
-        let cancelled = place.is_cancelled();
         place.standing = if cancelled {
             Standing::PassedOver
         } else {
@@ -231,7 +250,6 @@ impl<K> Line<K> {
         };
         later.wake(place.waiter.take());
         self.undecided = place.next;
-        !cancelled
     }
 
     fn unlink(&mut self, index: usize) {

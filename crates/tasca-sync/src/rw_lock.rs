@@ -173,13 +173,12 @@ impl RawRwLock {
     /// Lets everybody at the head of the line go who fits, and clears LINE if the line is empty. Called under the
     /// line's lock when something was released or a place given back.
     fn hand_on(&self, line: &mut Line<Access>, later: &mut Later) {
-        // Ordering: Acquire pairs with the Release in `release`, of readers that were gone before anybody was in line; through
-        // the line's lock it comes to who is let go.
-        while let Some(&access) = line.next_kind(later)
-            && access.fits(self.word.load(Ordering::Relaxed))
-        {
+        // Ordering: Relaxed; the exchange below orders.
+        let fits = |access: Access| access.fits(self.word.load(Ordering::Relaxed));
+        while let Some(access) = line.wake_next_if(fits, later) {
+            // Ordering: Acquire pairs with the Release in `release`, of readers that were gone before anybody was in line;
+            // through the line's lock it comes to who is let go, who is woken when that is released.
             self.word.fetch_add(access.share(), Ordering::Acquire);
-            line.wake_next(later);
         }
         if line.is_empty() {
             // Ordering: Relaxed; an exchange passes on what the releases before it have published.
