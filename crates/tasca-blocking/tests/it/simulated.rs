@@ -12,7 +12,12 @@ use tasca_core::{Handle, Runtime, spawn, time, yield_now};
 use crate::support::HANG;
 
 fn deterministic(seed: u64) -> Runtime {
-    Runtime::builder().deterministic(seed).build().unwrap()
+    // A clock that stands still when it should not is not helped on by impatience.
+    Runtime::builder()
+        .deterministic(seed)
+        .stall_after(HANG)
+        .build()
+        .unwrap()
 }
 
 fn ms(n: u64) -> Duration {
