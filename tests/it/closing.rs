@@ -1,6 +1,7 @@
 //! The end of a program: what is left is cancelled, waited for, reported (rules R2, R3, R5, R6, R7, B6, M14).
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tasca::{
@@ -55,6 +56,36 @@ fn r2_a_task_that_was_queued_when_main_ended_takes_its_step_first() {
             });
             ended.unwrap();
             assert_eq!((began.get(), got.get()), (1, 1));
+        });
+    }
+}
+
+/// All are asked to stop before the first of them reacts.
+#[test]
+fn r2_what_one_task_gives_up_is_not_taken_by_another_that_ends_too() {
+    for _ in 0..50 {
+        with_each(|_, runtime| {
+            let got = Counter::new();
+            let gets = got.clone();
+            let ended = runtime.run(async move {
+                let lock = Arc::new(tasca::sync::Lock::new(()));
+                let held = Arc::clone(&lock);
+                let holder = start(async move {
+                    let _guard = held.lock().await;
+                    pending::<()>().await;
+                });
+                drop(holder.await);
+                for _ in 0..4 {
+                    let (lock, gets) = (Arc::clone(&lock), gets.clone());
+                    drop(spawn(async move {
+                        let _guard = lock.lock().await;
+                        gets.add();
+                    }));
+                }
+                yield_now().await;
+            });
+            ended.unwrap();
+            assert_eq!(got.get(), 0);
         });
     }
 }

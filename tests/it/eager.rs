@@ -38,7 +38,7 @@ fn e1_a_task_that_does_not_suspend_is_done_when_the_spawn_returns() {
 fn e2_a_task_that_suspends_goes_on_from_the_queue() {
     everywhere(|_| async {
         let (told, opened) = promise();
-        let task = eager().spawn(async move { opened.await });
+        let task = eager().spawn(opened);
         assert!(!task.is_finished());
         told.set(7).unwrap();
         assert_eq!(task.await, 7);
@@ -128,6 +128,19 @@ fn a_runtime_may_start_all_tasks_eagerly() {
             assert_eq!(runtime.run(main).unwrap(), (true, 1));
         });
     }
+}
+
+#[test]
+fn e2_a_callback_spawns_eagerly_too() {
+    everywhere(|_| async {
+        let (told, called) = promise();
+        Handle::current().call_soon(move || {
+            let task = eager().spawn(async { current_task().is_some() });
+            told.set((task.is_finished(), current_task().is_none()))
+                .unwrap();
+        });
+        assert_eq!(called.await, (true, true));
+    });
 }
 
 #[test]

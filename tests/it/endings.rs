@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tasca::{Runtime, Trouble, spawn, yield_now};
-use tasca_tests::{Counter, Gate, HANG, Kind, Problems, guarded, runtime, with_each};
+use tasca_tests::{Counter, Gate, HANG, Kind, Problems, guarded, panic_of, runtime, with_each};
 
 #[test]
 fn a_drop_drops_every_task_where_it_is() {
@@ -290,6 +290,32 @@ fn an_end_waits_for_polls_a_bounded_time_and_reports_what_is_left() {
         drop(futures::executor::block_on(task.outcome()));
         problems.expect_none();
     });
+}
+
+#[test]
+fn a_block_on_elsewhere_ends_with_a_runtime_that_it_drives() {
+    for kind in [Kind::CurrentThread, Kind::Deterministic(0)] {
+        guarded(&format!("{kind:?}"), move || {
+            let (runtime, problems) = runtime(kind);
+            let (handle, begun, drops) = (runtime.handle(), Gate::new(), Counter::new());
+            let (begins, held) = (begun.clone(), drops.on_drop());
+            let other = thread::spawn(move || {
+                panic_of(|| {
+                    handle.block_on(async move {
+                        let _held = held;
+                        begins.open();
+                        pending::<()>().await;
+                    });
+                })
+            });
+            begun.wait();
+            drop(runtime);
+            let text = other.join().unwrap();
+            assert!(text.contains("the runtime has ended"), "{text}");
+            assert_eq!(drops.get(), 1);
+            problems.expect_none();
+        });
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ const LISTED: &str = include_str!("../exports.txt");
 const INTERNAL: &[&str] = &[
     // What combinators are built of.
     "CancelForward",
+    "Expired",
+    "Expiry",
     "Group",
     "Observation",
     "Observer",

@@ -41,23 +41,45 @@ use crate::sync::{lock, tell};
 /// The first of several, the others cancelled: what `select!` is used for elsewhere.
 ///
 /// ```
+/// use std::pin::pin;
+///
+/// use futures::FutureExt;
 /// use tasca_combinators::wait;
-/// use tasca_core::spawn;
+/// use tasca_core::{catch_cancelled, promise, spawn};
 ///
 /// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
 /// # rt.block_on(async {
+/// let (clean, cleaned) = promise();
 /// let quick = spawn(async { "quick" });
-/// let slow = spawn(std::future::pending());
+/// let slow = spawn(async move {
+///     drop(catch_cancelled(std::future::pending::<()>()).await);
+///     clean.set("the loser has cleaned up").unwrap();
+///     "slow"
+/// });
 /// let (done, pending) = wait([quick, slow]).first_completed().await;
 /// for task in &pending {
 ///     task.cancel();
 /// }
 /// assert_eq!(done.into_iter().next().unwrap().await, "quick");
+/// assert_eq!(cleaned.await, "the loser has cleaned up");
+///
+/// // The same with select!, where the loser is dropped in the middle and cannot wait for anything.
+/// let mut quick = pin!(async { "quick" }.fuse());
+/// let mut slow = pin!(std::future::pending::<&str>().fuse());
+/// let first = futures::select! {
+///     value = quick => value,
+///     value = slow => value,
+/// };
+/// assert_eq!(first, "quick");
 /// # });
 /// ```
 ///
-/// `futures::select!` polls futures in the same task and drops the losers where they are; here they are tasks, which run
-/// in parallel, and the losers are whatever you make of them: cancelled (and then they may clean up), or left running.
+/// | | `wait(…).first_completed()` | `futures::select!` |
+/// |---|---|---|
+/// | the branches are | tasks, on all workers | futures, polled one after the other by this task |
+/// | they may borrow | no | yes |
+/// | the losers | go on, until you cancel them; they clean up, and can be awaited again | are dropped where they are, or kept by you |
+/// | cost | a record, and a task for each branch that is none | none |
 #[track_caller]
 pub fn wait<I, O>(operands: I) -> Wait<O, O::Child, O::Claim, O::Handle>
 where

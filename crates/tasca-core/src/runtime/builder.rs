@@ -129,7 +129,7 @@ impl Builder {
         self
     }
 
-    /// Sets whether a task that is spawned by another takes its first step at once, inside the spawn, on the spawner's thread; `false` by default.
+    /// Sets whether a task that is spawned by another, or by a callback, takes its first step at once, inside the spawn, on the spawner's thread; `false` by default.
     ///
     /// A task that never suspends is then done when the spawn returns. For a single task there is
     /// [`TaskBuilder::eager`](crate::TaskBuilder::eager), which says more.

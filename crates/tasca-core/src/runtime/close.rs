@@ -53,9 +53,13 @@ fn cancel_all(shared: &Shared) -> Vec<TaskRef> {
         let state = task.ptr().state().load();
         !state.is_root() && !state.is_job()
     });
-    for task in &left {
-        task.cancel();
-    }
+    // All are asked before the first of them reacts, as where there is one thread: what a task does when it is asked to stop, such
+    // as to give a lock to the next, must not reach one that is about to be asked.
+    shared.hold_back(|| {
+        for task in &left {
+            task.cancel();
+        }
+    });
     left
 }
 

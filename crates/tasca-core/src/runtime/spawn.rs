@@ -271,7 +271,7 @@ impl TaskBuilder {
     /// [says](crate::Builder::eager_tasks).
     ///
     /// Until its first suspension the new task is the current one, in its own context; then the spawner goes on. A panic of that
-    /// step is the new task's. It is an ordinary spawn where the step cannot be taken: outside a task, on another runtime's
+    /// step is the new task's. It is an ordinary spawn where the step cannot be taken: outside a task or callback, on another runtime's
     /// thread, for a task that belongs to another worker, or when such spawns are nested too deep.
     ///
     /// # asyncio counterpart

@@ -1,5 +1,6 @@
 //! What all workers of a runtime share.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::{OnceLock, Weak};
@@ -37,6 +38,11 @@ pub(crate) const SPARES_PER_WORKER: usize = 3;
 
 /// Ids are handed out to workers in blocks; small ones at first, so that small programs see small numbers.
 const ID_BLOCK_MAX: u64 = 4096;
+
+thread_local! {
+    /// What this thread has woken and not queued yet; see [`Shared::hold_back`].
+    static HELD_BACK: RefCell<Option<Vec<Runnable>>> = const { RefCell::new(None) };
+}
 
 /// How a runtime runs its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -395,8 +401,31 @@ impl Shared {
         });
     }
 
+    /// Keeps what `f` wakes on this thread, which is no worker, from running before `f` is over.
+    pub(crate) fn hold_back<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Release<'a>(&'a Shared);
+        impl Drop for Release<'_> {
+            fn drop(&mut self) {
+                for runnable in HELD_BACK.take().into_iter().flatten() {
+                    self.0.queue_from_outside(runnable);
+                }
+            }
+        }
+        HELD_BACK.set(Some(Vec::new()));
+        let _release = Release(self);
+        f()
+    }
+
     #[cold]
     fn queue_from_outside(&self, runnable: Runnable) {
+        let held_back = HELD_BACK.with_borrow_mut(|held_back| match held_back {
+            Some(held_back) => {
+                held_back.push(runnable);
+                None
+            }
+            None => Some(runnable),
+        });
+        let Some(runnable) = held_back else { return };
         // Once queued, the task may run, end, and with it the last reason for this runtime to exist.
         let _keep = self.keep_alive();
         match runnable.home() {
@@ -490,8 +519,8 @@ impl Shared {
     }
 }
 
-/// Takes the first step of a new task inside its spawn (rules E1 to E3), if the spawner is a task on a worker that may run
-/// it. Gives it back if it has to be queued.
+/// Takes the first step of a new task inside its spawn (rules E1 to E3), if the spawner is a task or callback on a worker that
+/// may run it. Gives it back if it has to be queued.
 #[cold]
 fn run_eagerly(worker: Option<&Worker>, runnable: Runnable) -> Option<Runnable> {
     let is_here = |home: usize| worker.is_some_and(|worker| worker.index() == home);
@@ -525,6 +554,7 @@ impl Future for CallbackBody {
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<()> {
         if let Some(callback) = self.0.take() {
+            let _in_callback = polling::enter_callback();
             callback();
         }
         std::task::Poll::Ready(())

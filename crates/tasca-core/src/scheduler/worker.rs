@@ -102,7 +102,8 @@ impl Worker {
             queue: seed.queue,
             searching: Cell::new(false),
             dispatching: Cell::new(false),
-            in_order: matches!(shared.flavor, Flavor::Deterministic { .. }),
+            // With one thread there is nobody to overtake: who was woken first runs first, as in asyncio.
+            in_order: shared.flavor != Flavor::MultiThread,
             poll_count: Cell::new(remote.poll_count() & !1),
             polls_until_look: Cell::new(1),
             polls_per_look: Cell::new(16),

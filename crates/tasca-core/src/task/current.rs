@@ -34,6 +34,8 @@ pub(crate) struct Current {
     /// back from a cancellation.
     self_woken: Cell<u32>,
     budget: Cell<u8>,
+    /// This thread runs a callback of the event loop.
+    in_callback: Cell<bool>,
     /// How many polls have begun inside others of this thread; see [`nest`].
     nesting: Cell<u32>,
     /// Whether polls of this thread may go on for as long as they like; see [`lift_budget`].
@@ -53,6 +55,7 @@ thread_local_const! {
         requested: Cell::new(false),
         self_woken: Cell::new(0),
         budget: Cell::new(BUDGET_PER_POLL),
+        in_callback: Cell::new(false),
         nesting: Cell::new(0),
         unlimited: Cell::new(false),
         context: Cell::new(ptr::null()),
@@ -206,11 +209,27 @@ impl Current {
 /// How deep polls may nest by spawns that take the first step of the new task at once.
 const NESTING_MAX: u32 = 32;
 
-/// Begins a poll inside that of a task, unless polls are nested too deep, or there is no such task.
+/// Notes that this thread runs a callback of the event loop, until the guard is dropped.
+pub(crate) fn enter_callback() -> CallbackGuard {
+    CallbackGuard(with(|current| current.in_callback.replace(true)))
+}
+
+/// Puts back what was there before.
+#[derive(Debug)]
+pub(crate) struct CallbackGuard(bool);
+
+impl Drop for CallbackGuard {
+    fn drop(&mut self) {
+        with(|current| current.in_callback.set(self.0));
+    }
+}
+
+/// Begins a poll inside that of a task or callback, unless polls are nested too deep, or this is neither.
 pub(crate) fn nest() -> Option<NestGuard> {
     with(|current| {
         let depth = current.nesting.get();
-        if current.task().is_none() || depth == NESTING_MAX {
+        let is_inside = current.task().is_some() || current.in_callback.get();
+        if !is_inside || depth == NESTING_MAX {
             return None;
         }
         current.nesting.set(depth + 1);
