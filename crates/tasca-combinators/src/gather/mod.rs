@@ -119,6 +119,7 @@ struct Ways<C, K, R> {
     group: fn(&C, &Self) -> Group<Record<C>>,
     stand_for: StandFor<C>,
     tasks: fn(&C) -> Vec<TaskRef>,
+    is_harmless: fn(&TaskRef) -> bool,
     is_failure: fn(&C, usize, &TaskRef) -> Option<bool>,
     /// Where only the waiter can tell of some children.
     claimed_failure: Option<fn(&K, usize) -> bool>,
@@ -142,11 +143,13 @@ impl<C: Children, K, R> Ways<C, K, R> {
         Self {
             begin: record::begin,
             group: |children, ways| {
-                let record = Record::new(children.count(), ways.tasks, ways.is_failure);
+                let (harmless, failure) = (ways.is_harmless, ways.is_failure);
+                let record = Record::new(children.count(), ways.tasks, harmless, failure);
                 Group::new(children.count(), record)
             },
             stand_for: Group::promise,
             tasks: record::tasks_of,
+            is_harmless: M::is_harmless,
             is_failure: M::is_failure,
             claimed_failure: M::CLAIMED_FAILURE,
             end: end::<S, M>,

@@ -18,6 +18,9 @@ pub(super) trait Mode<S: OperandSet> {
     /// What it gives.
     type Output;
 
+    /// Whether the way in which a child has ended tells by itself that it decides nothing.
+    fn is_harmless(child: &TaskRef) -> bool;
+
     /// Whether a child that is done decides by its failure; `None` if only the waiter can tell.
     fn is_failure(children: &S::Children, index: usize, child: &TaskRef) -> Option<bool>;
 
@@ -50,6 +53,10 @@ fn has_failed(child: &TaskRef) -> bool {
 impl<S: OperandSet> Mode<S> for Propagate {
     type Output = S::Outputs;
 
+    fn is_harmless(child: &TaskRef) -> bool {
+        !has_failed(child)
+    }
+
     fn is_failure(_: &S::Children, _: usize, child: &TaskRef) -> Option<bool> {
         Some(has_failed(child))
     }
@@ -69,6 +76,11 @@ impl<S: OperandSet> Mode<S> for Propagate {
 
 impl<S: TryOperandSet> Mode<S> for FailFast {
     type Output = Result<S::Values, S::Error>;
+
+    // It may have given an error.
+    fn is_harmless(_: &TaskRef) -> bool {
+        false
+    }
 
     fn is_failure(children: &S::Children, index: usize, child: &TaskRef) -> Option<bool> {
         if has_failed(child) {
@@ -95,6 +107,10 @@ impl<S: TryOperandSet> Mode<S> for FailFast {
 
 impl<S: OperandSet> Mode<S> for ReturnExceptions {
     type Output = S::Outcomes;
+
+    fn is_harmless(_: &TaskRef) -> bool {
+        true
+    }
 
     fn is_failure(_: &S::Children, _: usize, _: &TaskRef) -> Option<bool> {
         Some(false)

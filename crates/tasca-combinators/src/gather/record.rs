@@ -32,6 +32,7 @@ pub(super) enum End<C> {
 
 /// The record that the children of one gather share.
 pub(super) struct Record<C> {
+    is_harmless: fn(&TaskRef) -> bool,
     is_failure: fn(&C, usize, &TaskRef) -> Option<bool>,
     tasks: fn(&C) -> Vec<TaskRef>,
     /// Children that are not done, and one more while they are being registered.
@@ -55,6 +56,7 @@ impl<C> Record<C> {
     pub(super) fn new(
         n_children: usize,
         tasks: fn(&C) -> Vec<TaskRef>,
+        is_harmless: fn(&TaskRef) -> bool,
         is_failure: fn(&C, usize, &TaskRef) -> Option<bool>,
     ) -> Self {
         let state = State {
@@ -64,6 +66,7 @@ impl<C> Record<C> {
             looker: None,
         };
         Self {
+            is_harmless,
             is_failure,
             tasks,
             n_left: AtomicUsize::new(n_children + 1),
@@ -88,6 +91,10 @@ impl<C> Record<C> {
 
     /// Looks at a child that is done.
     fn examine(&self, index: usize, child: &TaskRef) {
+        if (self.is_harmless)(child) {
+            self.count_down();
+            return;
+        }
         let failure = {
             let mut state = lock(&self.state);
             match (&state.children, &state.end) {

@@ -166,9 +166,11 @@ impl<O: Observer> Group<O> {
 
     fn link_waker(&self, index: usize, task: TaskPtr) -> Waker {
         let link = self.0.links.get(index);
-        // Ordering: Relaxed; the exchange that announces the waker publishes it.
-        let before = link.child.swap(task.as_raw().cast_mut(), Ordering::Relaxed);
+        // Ordering: Relaxed; the exchange that announces the waker publishes the pointer. A link has one user at a time.
+        let before = link.child.load(Ordering::Relaxed);
         assert!(before.is_null(), "link {index} of the group is in use");
+        link.child
+            .store(task.as_raw().cast_mut(), Ordering::Relaxed);
         // The waker has a count of its own.
         let _counted = Arc::into_raw(Arc::clone(&self.0));
         // SAFETY: the functions keep the contract of `RawWaker`; the data is a link with a count.
@@ -217,7 +219,10 @@ impl<O: Observer> Link<O> {
     /// Frees the link for another child.
     fn release(&self) -> *mut Header {
         // Ordering: Relaxed; the pointer is used by the thread that takes it, which came here through the child's state.
-        self.child.swap(ptr::null_mut(), Ordering::Relaxed)
+        // No exchange: who has the link's waker, of which there is one, is alone here.
+        let child = self.child.load(Ordering::Relaxed);
+        self.child.store(ptr::null_mut(), Ordering::Relaxed);
+        child
     }
 
     /// # Safety
