@@ -117,10 +117,13 @@ fn jobs_end_before_the_timers_of_the_instant_and_in_the_order_of_their_beginning
     let rt = deterministic(0);
     let log = Log::new(&rt);
     rt.block_on(async {
-        let timer = log.clone();
-        Handle::current().call_later(ms(3), move || timer.add("timer"));
         let late = run_in_executor(&DefaultExecutor, log.job("late", 4));
         let one = run_in_executor(&DefaultExecutor, log.job("one", 3));
+        let (timer, job) = (log.clone(), one.task_ref());
+        Handle::current().call_later(ms(3), move || {
+            // The step that completes the task was queued before this one.
+            timer.add(format!("timer; one is done: {}", job.is_finished()));
+        });
         let two = spawn_blocking(log.job("two", 3));
         two.await;
         log.add("two awaited");
@@ -133,7 +136,7 @@ fn jobs_end_before_the_timers_of_the_instant_and_in_the_order_of_their_beginning
         (0, "two begins"),
         (3, "one ends"),
         (3, "two ends"),
-        (3, "timer"),
+        (3, "timer; one is done: true"),
         (3, "two awaited"),
         (4, "late ends"),
     ]);
