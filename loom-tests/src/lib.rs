@@ -57,7 +57,11 @@ mod slots;
 )]
 mod task;
 #[path = "../../crates/tasca-core/src/timer_queue/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "some questions are asked by the scheduler only")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "some questions are asked by the scheduler only"
+)]
 mod timer_queue;
 
 // The combinators, whose crate is this one too.
@@ -68,7 +72,17 @@ mod as_completed;
 #[expect(dead_code, unreachable_pub, reason = "the public face of combinators")]
 mod gather;
 #[path = "../../crates/tasca-combinators/src/group/mod.rs"]
-#[expect(dead_code, unreachable_pub, unused_imports, unnameable_types, reason = "the public face of combinators")]
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the stand-in for the builder has no parameters to infer"
+)]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    unnameable_types,
+    reason = "the public face of combinators"
+)]
 mod group;
 #[path = "../../crates/tasca-combinators/src/set.rs"]
 #[expect(unreachable_pub, reason = "the public face of combinators")]
@@ -96,8 +110,8 @@ mod timeout {
 }
 
 use deque::{Injector, Steal, Stealer, Worker};
-use runtime::{CallHandle, Handle, TaskBuilder, current_task};
 use runtime::operand::{Child, Observed, Operand, TryChild, TryOperand};
+use runtime::{CallHandle, Handle, TaskBuilder, current_task};
 use scope::{Cancelled, Reraise, catch_cancelled};
 use task::context::Context;
 use task::error::{CancelMessage, TaskError};

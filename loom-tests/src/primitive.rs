@@ -94,6 +94,12 @@ atomics! {
     AtomicUsize: usize;
 }
 
+impl Default for AtomicUsize {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
 macro_rules! thread_local_const {
     ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr) => {
         loom::thread_local! {

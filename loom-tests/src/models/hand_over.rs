@@ -98,8 +98,8 @@ impl Place {
 }
 
 /// A timer is armed from another thread while its worker goes to sleep: the worker sleeps until it is due, or is woken and finds
-/// it. Catches a nudge that is left out, either fence of the idle accounting gone, and a deadline that is read before the
-/// announcement.
+/// it. Catches a nudge that is left out, and a deadline that is read before the announcement. The fences of the lock would do
+/// without those of the idle accounting here; for the queues they do not (`idle`).
 #[test]
 fn a_timer_from_elsewhere_is_slept_for() {
     two_busy_threads(|| {

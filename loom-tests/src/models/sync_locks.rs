@@ -10,7 +10,8 @@ use super::sync_rooms::lock::Lock;
 use super::sync_rooms::permits::Permits;
 use super::sync_rooms::poll_once;
 use super::sync_rooms::rw_lock::RwLock;
-use crate::explore::{three_threads, two_threads};
+use crate::explore::{three_threads, two_busy_threads, two_threads};
+use crate::runners::Runners;
 
 /// Two threads take a lock in turn, and each sees what the other did. Catches a release or an acquire that orders nothing, a waiter
 /// that joins the line without having said so, and a release that does not look at the line.
@@ -167,5 +168,38 @@ fn a_writer_that_is_dropped_lets_the_reader_behind_it_go() {
         writer.join().expect("no panic");
         assert_eq!(reader.join().expect("no panic"), 1);
         assert!(lock.try_write().is_some());
+    });
+}
+
+/// A task in line for writing is cancelled while the lock is handed on: it is let in or passed over, and the reader behind it
+/// is not forgotten. Catches a hand-over that asks twice whether a task was cancelled.
+#[test]
+fn a_lock_is_handed_on_past_a_task_that_is_cancelled() {
+    two_busy_threads(|| {
+        let runners = Runners::new();
+        let lock = std::sync::Arc::new(RwLock::new(1));
+        let guard = lock.try_read().expect("free");
+        let writer = runners.spawn({
+            let lock = std::sync::Arc::clone(&lock);
+            async move { drop(lock.write().await) }
+        });
+        let reader = runners.spawn({
+            let lock = std::sync::Arc::clone(&lock);
+            async move { *lock.read().await }
+        });
+        runners.run_queued();
+        let shadow = writer.task_ref();
+        let canceller = thread::spawn({
+            let runners = runners.clone();
+            move || {
+                shadow.cancel();
+                runners.run();
+            }
+        });
+        drop(guard);
+        runners.run();
+        canceller.join().expect("no panic");
+        assert_eq!(reader.result().ok(), Some(&1));
+        assert!(lock.try_write().is_some(), "held by nobody");
     });
 }

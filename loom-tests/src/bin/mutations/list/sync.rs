@@ -142,4 +142,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
       "self.changed.wake(usize::MAX);",
       "",
       "the end is not announced"),
+    m("sync_locks::a_lock_is_handed_on_past_a_task_that_is_cancelled",
+      "tasca-sync/src/line.rs",
+      "fn wake_next_if",
+      "self.settle(cancelled, later);",
+      "self.decide(later);",
+      "a hand-over asks twice whether a task was cancelled"),
 ];
