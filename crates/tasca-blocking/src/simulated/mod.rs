@@ -6,7 +6,7 @@
 //!
 //! - with seed 0 a job begins in the call that submits it, if a thread is free, else when another ends; with any other seed perhaps an
 //!   outside event later. Either way jobs begin in the order of submission, at most as many at once as the pool has threads.
-//! - [`sleep`](crate::sleep) takes virtual time: it ends with an outside event. A closure that does not sleep takes none.
+//! - [`sleep`] takes virtual time: it ends with an outside event. A closure that does not sleep takes none.
 //! - The end of a job queues one step with the loop, which completes the task (rule B8).
 //!
 //! # Jobs that really block
