@@ -11,7 +11,7 @@ use loom::thread;
 
 use crate::as_completed::as_completed;
 use crate::explore::{one_preemption, two_busy_threads};
-use crate::gather::gather;
+use crate::gather::{gather, try_gather};
 use crate::group::TaskGroup;
 use crate::runners::{Flag, Runners, Touched, panic_quietly, waker_of};
 use crate::shield::shield;
@@ -45,7 +45,7 @@ fn waiting(runners: &Runners) -> (Task<()>, impl FnOnce() + use<>) {
 }
 
 /// A gather whose children end while it registers with them: it is decided once, after the last, and sees all outputs.
-/// Catches a count that is no exchange, a decision during the registration, and an early end that is not kept.
+/// Catches a count that is no exchange, and a decision during the registration.
 #[test]
 fn a_gather_is_decided_by_its_last_child() {
     two_busy_threads(|| {
@@ -53,6 +53,22 @@ fn a_gather_is_decided_by_its_last_child() {
         let outer = runners.spawn(async {
             let children = [(); 2].map(|()| async { Touched::new() });
             gather(children).await.iter().for_each(Touched::touch);
+        });
+        run_on_two(&runners, || (), || ());
+        assert!(outer.result().is_ok());
+    });
+}
+
+/// The same where ends that fail would decide: no end is looked at before all children are in the record. Catches an early end
+/// that is not kept.
+#[test]
+fn an_end_during_the_registration_is_kept() {
+    one_preemption(|| {
+        let runners = Runners::new();
+        let outer = runners.spawn(async {
+            let children = [(); 2].map(|()| async { Ok::<_, ()>(Touched::new()) });
+            let outputs = try_gather(children).await.expect("both are well");
+            outputs.iter().for_each(Touched::touch);
         });
         run_on_two(&runners, || (), || ());
         assert!(outer.result().is_ok());

@@ -10,7 +10,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
       "self.n_left.fetch_sub(1, Ordering::AcqRel) == 1",
       "{ let n = self.n_left.load(Ordering::Acquire); self.n_left.store(n - 1, Ordering::Release); n == 1 }",
       "the count is no exchange"),
-    m("combinators::a_gather_is_decided_by_its_last_child",
+    m("combinators::an_end_during_the_registration_is_kept",
       "tasca-combinators/src/gather/record.rs",
       "fn examine",
       "state.early.push((index, child.clone()));",
