@@ -312,8 +312,8 @@ func sleepsLate(count int) func(int) float64 {
 	}
 }
 
-func serveEcho(stream net.Conn, size int) {
-	buffer := make([]byte, size)
+func serveEcho(stream net.Conn) {
+	buffer := make([]byte, 8192)
 	for {
 		length, err := stream.Read(buffer)
 		if err == io.EOF {
@@ -334,7 +334,7 @@ func echo(connections, size, rounds int, latencies [][]time.Duration) time.Durat
 		for i := 0; i < connections; i++ {
 			stream, err := listener.Accept()
 			must(err)
-			go serveEcho(stream, size)
+			go serveEcho(stream)
 		}
 	}()
 	streams := make([]net.Conn, connections)

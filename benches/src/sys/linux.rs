@@ -80,7 +80,7 @@ fn serve_share(streams: Vec<TcpStream>) {
     }
     let mut left = streams.len();
     let mut streams: Vec<_> = streams.into_iter().map(Some).collect();
-    let mut buffer = [0; 4_096];
+    let mut buffer = [0; 8_192];
     let mut events = [const { MaybeUninit::<Event>::uninit() }; 256];
     while left > 0 {
         let (ready, _) = epoll::wait(&poller, &mut events, None).expect("epoll waits");

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::tcp::serve;
+use super::tcp::{BUFFER, serve};
 use crate::{
     clock,
     rt::Peer,
@@ -67,7 +67,7 @@ impl<const CONNECTIONS: usize> Workload for EchoServerCpu<CONNECTIONS> {
         let mut servers = Vec::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
             let stream = R::accept(&mut listener).await.expect("a connection");
-            servers.push(rt.spawn(serve::<R, BYTES>(stream)));
+            servers.push(rt.spawn(serve::<R, BUFFER>(stream)));
         }
         let time = result.recv().await.expect("the client answers");
         client.join().expect("the client ends");

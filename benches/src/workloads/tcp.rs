@@ -46,7 +46,7 @@ impl<const CONNECTIONS: usize, const BYTES: usize, const DEPTH: usize> Workload
     const ELEMENTS: u64 = (CONNECTIONS * DEPTH) as u64;
 
     async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
-        let (streams, servers) = open(rt, CONNECTIONS, serve::<R, BYTES>).await;
+        let (streams, servers) = open(rt, CONNECTIONS, serve::<R, BUFFER>).await;
         let time = ask_all(rt, streams, dialogue::<BYTES>(DEPTH), rounds).await;
         for server in servers {
             server.await;
@@ -70,7 +70,7 @@ impl<const CONNECTIONS: usize> Probe for EchoTail<CONNECTIONS> {
     const METRIC: Metric = Metric::Tail;
 
     async fn probe<R: Peer>(rt: R, rounds: u64) -> f64 {
-        let (streams, servers) = open(rt, CONNECTIONS, serve::<R, 64>).await;
+        let (streams, servers) = open(rt, CONNECTIONS, serve::<R, BUFFER>).await;
         let latencies = latencies(rt, streams, dialogue::<64>(1), rounds).await;
         for server in servers {
             server.await;
@@ -94,7 +94,7 @@ impl Workload for EchoChurn {
             let mut servers = Vec::new();
             for _ in 0..rounds * Self::ELEMENTS {
                 let stream = R::accept(&mut listener).await.expect("a connection");
-                servers.push(rt.spawn(serve::<R, 64>(stream)));
+                servers.push(rt.spawn(serve::<R, BUFFER>(stream)));
             }
             servers
         });
@@ -125,6 +125,10 @@ fn dialogue<const BYTES: usize>(depth: usize) -> Dialogue {
         depth,
     }
 }
+
+/// What an echo server reads into: larger than a message, as servers have it. A read that fills its buffer
+/// must be followed by another one, which finds nothing.
+pub(super) const BUFFER: usize = 8_192;
 
 /// Sends back what comes, at most `BYTES` at once.
 pub(super) async fn serve<R: Peer, const BYTES: usize>(mut stream: R::Stream) {

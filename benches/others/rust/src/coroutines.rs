@@ -135,7 +135,7 @@ fn echo(connections: usize, rounds: u64) -> Duration {
 }
 
 fn serve(mut stream: TcpStream) {
-    let mut buffer = [0; 64];
+    let mut buffer = vec![0; 8_192];
     loop {
         let length = stream.read(&mut buffer).expect("the client writes");
         if length == 0 {

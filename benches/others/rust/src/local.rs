@@ -125,7 +125,7 @@ async fn echo<R: Local>(connections: usize, bytes: usize, rounds: u64) -> Durati
     for _ in 0..connections {
         let connecting = R::spawn(async move { R::connect(addr).await });
         let stream = R::accept(&listener).await;
-        servers.push(R::spawn(serve::<R>(stream, bytes)));
+        servers.push(R::spawn(serve::<R>(stream)));
         streams.push(connecting.await);
     }
     let start = Instant::now();
@@ -143,8 +143,8 @@ async fn echo<R: Local>(connections: usize, bytes: usize, rounds: u64) -> Durati
     time
 }
 
-async fn serve<R: Local>(mut stream: R::Stream, bytes: usize) {
-    let mut buffer = vec![0; bytes];
+async fn serve<R: Local>(mut stream: R::Stream) {
+    let mut buffer = vec![0; 8_192];
     let mut length;
     loop {
         (length, buffer) = R::read(&mut stream, buffer).await;
