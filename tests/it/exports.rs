@@ -14,6 +14,7 @@ const INTERNAL: &[&str] = &[
     "Expired",
     "Expiry",
     "Group",
+    "Left",
     "Observation",
     "Observer",
     "SharedTask",
@@ -21,6 +22,9 @@ const INTERNAL: &[&str] = &[
     "leaf",
     // What the blocking crate fills, and registers with a runtime; shown under `blocking`.
     "Extension",
+    "Process",
+    "Simulation",
+    "TimeHold",
     "current_job",
     "current_job_cancelled",
 ];
