@@ -11,6 +11,7 @@ mod idle;
 mod patience;
 mod poller;
 mod queue;
+mod sizes;
 mod slab;
 mod slots;
 mod state;

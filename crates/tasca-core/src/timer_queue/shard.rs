@@ -20,6 +20,10 @@ pub(crate) struct TimerShard<T> {
 }
 
 impl<T> TimerShard<T> {
+    /// Bytes that an armed timer takes here and in its queue.
+    pub(crate) const BYTES_PER_TIMER: usize =
+        size_of::<Slot<T>>() + size_of::<super::places::Entry>() + size_of::<u32>();
+
     pub(crate) fn new() -> Self {
         Self {
             slots: Slots::new(),
