@@ -1,35 +1,43 @@
-//! A system that has no more threads: the pool goes on with those it has. A process of its own, since limits are for all.
+//! What takes a process of its own: a system that has no more threads, where the pool goes on with those it has; and an end with
+//! jobs that are stuck.
 #![cfg(target_os = "linux")]
 #![expect(clippy::print_stdout, reason = "says what was not tested")]
 
 use std::os::unix::process::CommandExt;
-use std::process::Command;
-use std::sync::{Arc, Barrier};
+use std::process::{Child, Command};
+use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tasca_blocking::{ThreadPool, run_in_executor};
+use tasca_blocking::{DefaultExecutor, ThreadPool, run_in_executor, spawn_blocking};
 use tasca_core::{Runtime, Task};
 
-/// Set in the process under test; says which limit it is to set.
+/// Set in the process under test; says what it is to do.
 const ROLE: &str = "TASCA_TEST_LIMIT";
 /// Nobody: the limit on the number of threads does not hold for root.
 const NOBODY: u32 = 65534;
 
 #[test]
+fn a_process_ends_though_jobs_are_stuck() {
+    in_a_process("exit", None);
+}
+
+#[test]
 fn jobs_run_on_what_threads_there_are() {
-    match std::env::var(ROLE).ok().as_deref() {
-        Some("threads") => with_limited_threads(),
-        Some("memory") => with_limited_memory(),
-        _ => {
-            in_a_process("memory", None);
-            if rustix::process::getuid().is_root() {
-                in_a_process("threads", Some(NOBODY));
-            } else {
-                in_a_process("threads", None);
-            }
-        }
+    in_a_process("memory", None);
+    let user = rustix::process::getuid().is_root().then_some(NOBODY);
+    in_a_process("threads", user);
+}
+
+#[test]
+#[ignore = "the child of the others"]
+fn child() {
+    match std::env::var(ROLE).as_deref() {
+        Ok("threads") => with_limited_threads(),
+        Ok("memory") => with_limited_memory(),
+        Ok("exit") => leaves_stuck_jobs(),
+        role => panic!("no such role: {role:?}"),
     }
 }
 
@@ -37,16 +45,53 @@ fn in_a_process(role: &str, user: Option<u32>) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .env(ROLE, role)
-        .args(["--nocapture", "jobs_run_on_what_threads_there_are"]);
+        .args(["--exact", "child", "--ignored", "--nocapture"]);
     if let Some(user) = user {
         command.uid(user);
     }
-    match command.status() {
-        Ok(status) => assert!(status.success(), "limit of {role}: {status}"),
+    match command.spawn() {
+        Ok(child) => wait_for(child, role),
         // The test's binary may lie where that user cannot go; the other limit has been tested.
         Err(error) if user.is_some() => println!("not tested as another user: {error}"),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Far more than any machine needs.
+const HANG: Duration = Duration::from_secs(120);
+
+fn wait_for(mut child: Child, role: &str) {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || send.send(child.wait()));
+    let status = receive
+        .recv_timeout(HANG)
+        .unwrap_or_else(|_| panic!("the process for {role} does not end"))
+        .unwrap();
+    assert!(status.success(), "the process for {role}: {status}");
+}
+
+/// Jobs that never end, in each kind of pool: nothing waits for them but the shutdown, for as long as it was told to.
+fn leaves_stuck_jobs() {
+    let rt = Runtime::builder().worker_threads(1).build().unwrap();
+    let pool = ThreadPool::new(1);
+    let begun = Arc::new(Barrier::new(4));
+    let stuck = || {
+        let begun = Arc::clone(&begun);
+        move || {
+            begun.wait();
+            loop {
+                std::thread::park();
+            }
+        }
+    };
+    rt.block_on(async {
+        drop(pool.spawn(stuck()));
+        drop(spawn_blocking(stuck()));
+        drop(run_in_executor(&DefaultExecutor, stuck()));
+        begun.wait();
+    });
+    drop(pool);
+    rt.shutdown_timeout(Duration::ZERO);
 }
 
 fn with_limited_threads() {
