@@ -25,19 +25,25 @@ const N_HISTORIES: u64 = if cfg!(debug_assertions) {
     20_000
 };
 
+/// How many are run under one guard against hanging.
+const N_TOGETHER: u64 = 100;
+
 /// Calls `check` with the numbers of many seeds.
-fn histories(name: &'static str, check: impl Fn(Random) + Send + 'static) {
+fn histories(name: &'static str, check: impl Fn(Random) + Copy + Send + 'static) {
     let (first, n_seeds) = match from_env("TASCA_STRESS_SEED") {
         Some(seed) => (seed, 1),
         None => (Random::fresh_seed() >> 1, N_HISTORIES),
     };
-    guarded(name, move || {
-        for seed in first..first + n_seeds {
-            let said = Said(format!("{name}: TASCA_STRESS_SEED={seed}"));
-            check(Random::new(seed));
-            drop(said);
-        }
-    });
+    for block in (first..first + n_seeds).step_by(N_TOGETHER as usize) {
+        let end = (block + N_TOGETHER).min(first + n_seeds);
+        guarded(name, move || {
+            for seed in block..end {
+                let said = Said(format!("{name}: TASCA_STRESS_SEED={seed}"));
+                check(Random::new(seed));
+                drop(said);
+            }
+        });
+    }
 }
 
 static VARIABLES: [ContextVar<u64>; 3] = [

@@ -28,7 +28,7 @@ impl Step {
     }
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 12] = [
     Step::new("fmt", "cargo fmt --all --check"),
     Step::new("layers", "cargo xtask layers"),
     Step::new("tidy", "cargo xtask tidy"),
@@ -48,7 +48,6 @@ const STEPS: [Step; 13] = [
     // The main job, then every test and doc test of the workspace.
     Step::new("readme", "bash .ci/run readme"),
     Step::new("loom", "cargo loom"),
-    Step::new("sanitize", "cargo xtask sanitize"),
     // Counts, not times: the same on a busy machine.
     Step::new(
         "costs",
