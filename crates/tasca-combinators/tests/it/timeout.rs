@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tasca_combinators::{Elapsed, TaskGroup, TimeoutScope, timeout, timeout_at};
 use tasca_core::time::sleep;
-use tasca_core::{Handle, Runtime, catch_cancelled, current_task, promise, spawn, yield_now};
+use tasca_core::{
+    Expiry, Handle, Runtime, catch_cancelled, current_task, promise, spawn, yield_now,
+};
 
 use crate::{LONG, SHORT, everywhere, in_order, settle};
 
@@ -232,8 +234,36 @@ fn of_nested_scopes_with_one_limit_the_outermost_fails() {
 #[test]
 fn its_timer_comes_before_those_of_the_body_with_the_same_deadline() {
     in_order(async {
-        assert!(timeout(SHORT, sleep(SHORT)).await.is_err());
-        assert_eq!(timeout(SHORT + SHORT, sleep(SHORT)).await, Ok(()));
+        let deadline = Handle::current().time() + SHORT;
+        let scope = TimeoutScope::at(deadline);
+        let (handle, (tell, told)) = (scope.clone(), promise());
+        let body = async {
+            let look = move || tell.set(handle.expired()).unwrap();
+            let _timer = Handle::current().call_at(deadline, look);
+            pending::<()>().await;
+        };
+        assert!(scope.run(body).await.is_err());
+        assert!(told.await, "the timer of the body came first");
+    });
+}
+
+// T12
+#[test]
+fn a_scope_ends_no_later_than_those_that_its_body_begins_with_the_same_limit() {
+    everywhere(|| async {
+        let [mut outer, mut first, mut second] = [LONG; 3].map(Expiry::after);
+        outer.enter();
+        first.enter();
+        first.suspend();
+        second.enter();
+        second.suspend();
+        outer.suspend();
+        assert!(outer.deadline() <= first.deadline());
+        assert!(first.deadline() <= second.deadline());
+        let mut later = Expiry::after(LONG);
+        later.enter();
+        later.suspend();
+        assert!(second.deadline() <= later.deadline());
     });
 }
 

@@ -100,6 +100,15 @@ impl Expiry {
         self.scope.is_some()
     }
 
+    /// Gives the deadline; `None` if there is none, or if it counts from a suspension that has not come.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.until {
+            Until::At(deadline) => Some(deadline),
+            Until::In(_) | Until::Never => None,
+        }
+    }
+
     /// Begins the scope, in the running task. A deadline that is past is due before whatever the body leaves to be done
     /// next (rule T9).
     ///
