@@ -469,7 +469,7 @@ fn agree_with_the_oracle(seed: u64) {
         };
         assert!(no_later(queue.next_look()), "late");
         // Asked now and then, or what is looked at would always be in order.
-        if draw % 4 == 0 {
+        if draw.is_multiple_of(4) {
             assert!(no_later(queue.next_deadline()), "late");
             if !cancels_remotely {
                 assert_eq!(
