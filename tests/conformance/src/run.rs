@@ -146,7 +146,13 @@ fn run_once(scenario: &Value, flavor: Flavor, tick: Duration) -> io::Result<Trac
         clock::watch_for_stalls();
     }
     let began = Instant::now();
-    let shared = Arc::new(World::new(scenario.clone(), rt.handle(), tick, is_eager));
+    let shared = Arc::new(World::new(
+        scenario.clone(),
+        rt.handle(),
+        tick,
+        flavor.is_virtual(),
+        is_eager,
+    ));
     world.set(Arc::downgrade(&shared)).expect("set once");
     let (tell, told) = mpsc::channel();
     let for_thread = Arc::clone(&shared);

@@ -103,6 +103,8 @@ pub(crate) struct World {
     pub(crate) handle: Handle,
     start: Instant,
     pub(crate) tick: Duration,
+    /// Whether time is that of the deterministic runtime.
+    pub(crate) is_virtual: bool,
     events: Mutex<Vec<Event>>,
     /// Changes with every event, so that a silence can be told.
     n_events: AtomicU64,
@@ -129,12 +131,19 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(scenario: Value, handle: Handle, tick: Duration, is_eager: bool) -> Self {
+    pub(crate) fn new(
+        scenario: Value,
+        handle: Handle,
+        tick: Duration,
+        is_virtual: bool,
+        is_eager: bool,
+    ) -> Self {
         Self {
             start: handle.time(),
             scenario,
             handle,
             tick,
+            is_virtual,
             events: Mutex::default(),
             n_events: AtomicU64::new(0),
             late_ns: AtomicU64::new(0),

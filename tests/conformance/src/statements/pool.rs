@@ -61,7 +61,7 @@ struct Start {
 
 impl Start {
     /// Waits for it, if a thread is free: in the language of the scenarios the job then begins at once, and cannot be withdrawn
-    /// any more.
+    /// any more. In virtual time nobody else could tell.
     fn wait(self) {
         if self.is_due {
             // It comes at once; if it should not, what the job does not do shows in the trace.
@@ -99,6 +99,6 @@ fn job(world: &Arc<World>, statement: &Value) -> (impl FnOnce() -> Output + Send
         world.log(Some(&who), "job_end", Value::Null, Value::Null);
         output
     };
-    let is_due = n_unfinished <= n_threads;
+    let is_due = !world.is_virtual && n_unfinished <= n_threads;
     (job, Start { is_told, is_due })
 }

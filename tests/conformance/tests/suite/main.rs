@@ -1,7 +1,8 @@
 //! All scenarios on all runtimes, compared with what `CPython` did.
 //!
 //! At the exact level some scenarios differ, and some need features that there are not: `exceptions.json` lists them, by rule
-//! and with the reason. What differs and is not listed fails, and so does what is listed and does not differ.
+//! and with the reason. What differs and is not listed fails, and so does what is listed and does not differ. At the outcome
+//! level it lists random scenarios whose outcome depends on the schedule in asyncio, too.
 
 mod exceptions;
 mod fleet;
@@ -17,21 +18,23 @@ use fleet::{Found, run_all};
 const N_AT_ONCE_VIRTUAL: usize = 2;
 
 /// In real time it sleeps most of the time.
-const N_AT_ONCE_REAL: usize = 48;
+const N_AT_ONCE_REAL: usize = 12;
 
 fn is_skipped(found: &Found) -> bool {
     matches!(found.answer, Answer::Skipped(_))
 }
 
-/// Compares the outcomes of all scenarios that have one in any schedule: there is no exception.
+/// Compares the outcomes of all scenarios that have one in any schedule.
 #[track_caller]
 fn check_outcomes(flavor: Flavor) {
     let mut cases = cases().unwrap();
     cases.retain(Case::is_schedule_independent);
     let n_cases = cases.len();
-    let n_at_once = match flavor {
-        Flavor::Deterministic(_) => N_AT_ONCE_VIRTUAL,
-        Flavor::MultiThread(_) | Flavor::CurrentThread => N_AT_ONCE_REAL,
+    let is_real = !matches!(flavor, Flavor::Deterministic(_));
+    let n_at_once = if is_real {
+        N_AT_ONCE_REAL
+    } else {
+        N_AT_ONCE_VIRTUAL
     };
     let found = run_all(cases, flavor, n_at_once);
     assert_eq!(found.len(), n_cases);
@@ -44,7 +47,9 @@ fn check_outcomes(flavor: Flavor) {
             continue;
         }
         let got = found.answer.to_json(&found.case.scenario);
-        if let Some(difference) = compare::outcome(&found.case.trace, &got) {
+        if let Some(difference) = compare::outcome(&found.case.trace, &got)
+            && !listed.may_end_otherwise(name)
+        {
             differences.push(format!("{name} {}\n  {difference}", rules(&found.case)));
         }
     }
