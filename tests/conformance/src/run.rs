@@ -301,7 +301,11 @@ fn run_main(rt: &Runtime, world: &Arc<World>, body: Value, context: Context) -> 
 pub fn silence_expected_panics() {
     let shown = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let text = panic.payload_as_str().unwrap_or_default();
+        let payload = panic.payload();
+        let owned = payload.downcast_ref::<String>().map(String::as_str);
+        let text = owned
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or_default();
         let is_expected = text.starts_with('{') || text.contains("cannot await itself");
         if !is_expected {
             shown(panic);
