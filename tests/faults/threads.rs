@@ -8,6 +8,7 @@ use tasca::{Handle, Runtime, Task, Trouble, current_task, spawn, yield_now};
 use tasca_tests::{Counter, Gate, Problems, guarded};
 
 use crate::alone::{alone, alone_to_the_end, n_descriptors};
+use crate::until;
 
 /// Keeps a worker busy until the gate opens; the worker has begun when this returns.
 fn block_a_worker(runtime: &Runtime, gate: &Gate) -> Task<()> {
@@ -156,7 +157,8 @@ fn destructors_of_thread_locals_may_use_the_runtime() {
             runtime.block_on(async { tasca::spawn_blocking(move || on_the_pool(None)).await });
             runtime.block_on(handle.spawn(async move { at_the_end(None) }));
             drop(runtime);
-            assert_eq!(ended.get(), 3);
+            // A thread of the pool is let go before its variables are.
+            until(|| ended.get() == 3);
             assert!(handle.spawn(async {}).is_cancelled());
         }
     });
