@@ -66,17 +66,10 @@ impl<T> Private<T> {
         self.ring.pop_front().or_else(|| self.slot.take())
     }
 
-    /// Takes the newer half, at most `count_max`, for others to run: the oldest still run next at
-    /// home, beside the one that runs already. What `is_bound` says of stays, as does the slot. The tasks come in the
-    /// order in which they were queued.
-    pub(crate) fn share(
-        &mut self,
-        count_max: usize,
-        is_bound: impl Fn(&T) -> bool,
-        out: &mut Vec<T>,
-    ) {
-        let count = self.len().div_ceil(2).min(count_max).min(self.ring.len());
-        let first = self.ring.len() - count;
+    /// Takes the newest `count`, for others to run: the oldest still run next at home. What `is_bound` says of stays, as does
+    /// the slot. The tasks come in the order in which they were queued.
+    pub(crate) fn share(&mut self, count: usize, is_bound: impl Fn(&T) -> bool, out: &mut Vec<T>) {
+        let first = self.ring.len().saturating_sub(count);
         // Bound tasks are rare: the vector allocates only where there is one.
         let mut stay = Vec::new();
         for task in self.ring.drain(first..) {

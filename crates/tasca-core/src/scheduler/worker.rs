@@ -21,8 +21,11 @@ use crate::slab;
 use crate::task::error::drop_quietly;
 use crate::task::{After, Runnable, waker};
 
-/// A busy worker looks at timers, sockets and the injector about this often.
+/// A busy worker looks at timers and the injector about this often.
 const MAINTENANCE_NS: u64 = 50_000;
+/// A busy worker asks for sockets about this often: it is a system call, and what becomes ready is queued behind what is
+/// there, so that asking sooner brings the same later.
+const SOCKETS_NS: u64 = 200_000;
 /// The most polls between two looks at the clock.
 const POLLS_PER_LOOK_MAX: u32 = 1024;
 /// Timers that are fired at once; the rest wait for the next look.
@@ -40,6 +43,8 @@ const WORTH_MOVING_NS: u64 = 5_000;
 const WORTH_WAKING_NS: u64 = 10_000;
 /// The same for short tasks: now those at the end wait too long.
 const WORTH_SCATTERING_NS: u64 = 100_000;
+/// Polls this long are shared before anybody asks: who runs dry cannot wait until one of them ends.
+const LONG_POLL_NS: u64 = 20_000;
 /// A poll that spawns looks whether to share at every so many queued tasks. A single one is most often awaited at once.
 const SPAWNS_PER_LOOK: usize = 4;
 /// Pauses between two looks of a worker that looks on, some 40 ns each.
@@ -73,6 +78,7 @@ pub(crate) struct Worker {
     /// Between two looks at the clock.
     polls_per_look: Cell<u32>,
     last_look_ns: Cell<u64>,
+    last_turn_ns: Cell<u64>,
     /// Duration of a poll, as measured between the last two looks.
     poll_ns: Cell<u64>,
     /// When the worker last ran dry.
@@ -108,6 +114,7 @@ impl Worker {
             polls_until_look: Cell::new(1),
             polls_per_look: Cell::new(16),
             last_look_ns: Cell::new(shared.clock.now_ns()),
+            last_turn_ns: Cell::new(0),
             poll_ns: Cell::new(1_000),
             dry_since_ns: Cell::new(0),
             patience: Patience::new(),
@@ -299,7 +306,7 @@ impl Worker {
             if self.searching.get() {
                 self.end_search();
             }
-            if n_left > 0 && self.shared.idle.is_hungry() {
+            if n_left > 0 && (self.polls_are_long() || self.shared.idle.is_hungry()) {
                 self.consider_sharing(n_left);
             }
             return runnable;
@@ -307,32 +314,39 @@ impl Worker {
         self.find_elsewhere()
     }
 
+    #[inline(always)]
+    fn polls_are_long(&self) -> bool {
+        self.poll_ns.get() >= LONG_POLL_NS
+    }
+
     /// Gives some of the queue to those who have nothing, if that pays.
     fn consider_sharing(&self, n_queued: usize) {
         let poll_ns = self.poll_ns.get();
         let queued_ns = (n_queued as u64 + 1).saturating_mul(poll_ns);
-        let worth = if poll_ns < MOVING_NS {
-            WORTH_SCATTERING_NS
-        } else if self.shared.idle.has_searchers() {
-            WORTH_MOVING_NS
+        let (worth, count) = if self.polls_are_long() {
+            (0, n_queued)
         } else {
-            WORTH_WAKING_NS
+            let worth = if poll_ns < MOVING_NS {
+                WORTH_SCATTERING_NS
+            } else if self.shared.idle.has_searchers() {
+                WORTH_MOVING_NS
+            } else {
+                WORTH_WAKING_NS
+            };
+            (worth, n_queued.div_ceil(2))
         };
         // What was shared before and is still there is enough: somebody is on the way.
         if queued_ns >= worth && self.queue.is_empty() {
-            self.share();
+            self.share(count.min(SHARED_AT_ONCE_MAX));
         }
     }
 
     #[cold]
-    fn share(&self) {
+    fn share(&self, count: usize) {
         let mut batch = self.batch.borrow_mut();
         self.with_core(|core| {
-            core.queue.share(
-                SHARED_AT_ONCE_MAX,
-                |task: &Runnable| task.home().is_some(),
-                &mut batch,
-            );
+            core.queue
+                .share(count, |task: &Runnable| task.home().is_some(), &mut batch);
         });
         if batch.is_empty() {
             return;
@@ -373,11 +387,19 @@ impl Worker {
             self.remote.set_attention(false);
         }
         self.fire_timers(now);
-        self.turn_driver(Some(Duration::ZERO));
+        if asked || now - self.last_turn_ns.get() >= SOCKETS_NS {
+            self.last_turn_ns.set(now);
+            self.turn_driver(Some(Duration::ZERO));
+        }
         self.take_inbox();
         // What was shared and not stolen, or came from the injector before, is next: a queue of this worker's own that
-        // never runs dry must not keep it waiting.
-        for _ in 0..TAKEN_AT_ONCE_MAX {
+        // never runs dry must not keep it waiting. Where polls are long there is a look before each, and others may help.
+        let taken_max = if self.polls_are_long() {
+            1
+        } else {
+            TAKEN_AT_ONCE_MAX
+        };
+        for _ in 0..taken_max {
             let Some(runnable) = self.queue.pop().or_else(|| self.take_injected()) else {
                 break;
             };
@@ -621,6 +643,7 @@ impl Worker {
         if let Err(error) = turned {
             self.shared.report_driver_error(&error);
         }
+        self.last_turn_ns.set(now);
         self.wake_all(wakers);
         self.restart_estimate(now);
         self.fire_timers(now);
