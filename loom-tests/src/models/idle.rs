@@ -7,10 +7,10 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
+use crate::deque::Reachable;
 use crate::explore::{three_threads, two_threads};
 use crate::idle::{Idle, Unparked};
 use crate::primitive::{Condvar, Mutex};
-use crate::deque::Reachable;
 use crate::queue::Inbox;
 
 /// Where a worker sleeps: a poller that remembers one wake-up.

@@ -4,10 +4,10 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
+use crate::deque::Reachable;
 use crate::explore::{three_threads, two_threads};
 use crate::gate::Gate;
 use crate::idle::Idle;
-use crate::deque::Reachable;
 
 /// A task that is made while the runtime closes is refused by its spawner or seen by the walk. Catches either fence
 /// gone, a spawner that looks before it publishes, and a walk before the closing.
