@@ -188,6 +188,7 @@ impl Pool {
             keep_alive: Duration::ZERO,
             window: Duration::ZERO,
             start_pause: Duration::ZERO,
+            has_timers: true,
         };
         Self {
             crew: Arc::new(Crew::new(limits)),
@@ -214,10 +215,14 @@ impl Pool {
         match call {
             Call::Nobody => {}
             Call::Wake(seat) => self.crew.wake(seat),
+            Call::Later(_) => {
+                let call = self.crew.retry();
+                self.carry_out(call);
+            }
             Call::Start(seat) => {
                 if self.n_failing.load(Relaxed) > 0 {
                     self.n_failing.fetch_sub(1, Relaxed);
-                    match self.crew.start_failed(seat, Instant::now()) {
+                    match self.crew.start_failed(seat, Instant::now(), true) {
                         Failed::Orphans(jobs) => drop(jobs),
                         Failed::Retry(_) => {
                             let call = self.crew.retry();

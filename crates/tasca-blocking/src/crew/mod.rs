@@ -37,6 +37,8 @@ pub(crate) struct Limits {
     pub(crate) window: Duration,
     /// For how long growth rests after the system had no thread.
     pub(crate) start_pause: Duration,
+    /// The threads can have `retry` called later, as those who submit can.
+    pub(crate) has_timers: bool,
 }
 
 /// Why a job was not taken.
@@ -57,6 +59,8 @@ pub(crate) enum Call {
     Wake(usize),
     /// Start a thread for this place.
     Start(usize),
+    /// Call [`Crew::retry`] after this time: the system had no thread a moment ago.
+    Later(Duration),
 }
 
 /// What a start that failed means for the queue.
@@ -226,8 +230,8 @@ impl<J: Work> Crew<J> {
         self.beds[seat].notify_one();
     }
 
-    /// Notes that the thread for `seat` could not be started.
-    pub(crate) fn start_failed(&self, seat: usize, now: Instant) -> Failed<J> {
+    /// Notes that the thread for `seat` could not be started. `has_timers` says whether the caller can have `retry` called.
+    pub(crate) fn start_failed(&self, seat: usize, now: Instant, has_timers: bool) -> Failed<J> {
         let mut state = self.state.lock();
         state.arriving = false;
         state.no_start_before = Some(now + self.limits.start_pause);
@@ -236,7 +240,7 @@ impl<J: Work> Crew<J> {
             self.publish(&state);
             return Failed::Orphans(orphans);
         }
-        if state.queue.is_empty() || state.retrying {
+        if state.queue.is_empty() || state.retrying || !has_timers {
             return Failed::Noted;
         }
         // Liveness: the threads that there are may all be held up, perhaps by what is queued.
@@ -465,8 +469,16 @@ impl<J: Work> State<J> {
             self.arriving = true;
             return Call::Wake(seat);
         }
-        if !is_wanted || self.n_threads == limits.n_max || self.start_is_pointless() {
+        if !is_wanted || self.n_threads == limits.n_max {
             return Call::Nobody;
+        }
+        if self.start_is_pointless() {
+            if self.retrying || !(submitted || limits.has_timers) {
+                return Call::Nobody;
+            }
+            // Liveness: as in `start_failed`.
+            self.retrying = true;
+            return Call::Later(limits.start_pause);
         }
         self.arriving = true;
         self.n_threads += 1;

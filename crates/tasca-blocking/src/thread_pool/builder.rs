@@ -165,6 +165,7 @@ impl ThreadPoolBuilder {
             keep_alive: self.keep_alive,
             window: WINDOW,
             start_pause: START_PAUSE,
+            has_timers: self.equipment.inside_runtime,
         };
         let places = self.queue_bound.map(Limiter::new);
         Ok(ThreadPool::made_of(limits, places, self.equipment))

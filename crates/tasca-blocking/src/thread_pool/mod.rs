@@ -332,6 +332,7 @@ impl Inner {
             Call::Nobody => {}
             Call::Wake(seat) => self.crew.wake(seat),
             Call::Start(seat) => self.start(seat),
+            Call::Later(pause) => self.retry_after(pause),
         }
     }
 
@@ -339,7 +340,10 @@ impl Inner {
     fn start(self: &Arc<Self>, seat: usize) {
         let inner = Arc::clone(self);
         if let Err(error) = self.equipment.start(seat, move || inner.run(seat)) {
-            match self.crew.start_failed(seat, Instant::now()) {
+            match self
+                .crew
+                .start_failed(seat, Instant::now(), Handle::try_current().is_some())
+            {
                 Failed::Orphans(jobs) => {
                     for job in jobs {
                         self.equipment.fail_without_thread(job, &error);
