@@ -4,7 +4,7 @@
 //! an origin of the caller's choice) and calls no user code. Payloads, wakers for the most part, go in and
 //! come out; waking, cloning and dropping them is the caller's business, once it has left whatever lock it holds.
 //!
-//! It has two halves, made together by [`TimerQueue::new`]:
+//! It has two halves:
 //!
 //! - [`TimerQueue`] belongs to one thread at a time (plain `&mut self`): the order of the deadlines
 //!   and the list of free slots.
