@@ -45,6 +45,9 @@ const WORTH_WAKING_NS: u64 = 10_000;
 const WORTH_SCATTERING_NS: u64 = 100_000;
 /// Polls this long are shared before anybody asks: who runs dry cannot wait until one of them ends.
 const LONG_POLL_NS: u64 = 20_000;
+/// What polls are taken to last before any was measured. Long enough for a first burst to be shared: if it is one of short
+/// tasks, that is known after some tens of them.
+const POLL_NS_AT_FIRST: u64 = 5_000;
 /// A poll that spawns looks whether to share at every so many queued tasks. A single one is most often awaited at once.
 const SPAWNS_PER_LOOK: usize = 4;
 /// Pauses between two looks of a worker that looks on, some 40 ns each.
@@ -115,7 +118,7 @@ impl Worker {
             polls_per_look: Cell::new(16),
             last_look_ns: Cell::new(shared.clock.now_ns()),
             last_turn_ns: Cell::new(0),
-            poll_ns: Cell::new(1_000),
+            poll_ns: Cell::new(POLL_NS_AT_FIRST),
             dry_since_ns: Cell::new(0),
             patience: Patience::new(),
             random: Cell::new(0x9e37_79b9 ^ (remote.index as u32 + 1)),
