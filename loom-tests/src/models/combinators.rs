@@ -229,3 +229,43 @@ fn a_group_that_fails_ends_all_its_tasks() {
         );
     });
 }
+
+/// Two tasks of a group end well, while the block comes to its end: it goes on after both. Catches a last end that finds nobody
+/// waiting, and a block that goes to sleep beside it.
+#[test]
+fn a_group_ends_with_its_last_task() {
+    one_preemption(|| {
+        let runners = Runners::new();
+        let outer = runners.spawn(async {
+            TaskGroup::<()>::scope(|group| async move {
+                drop(group.spawn(async {}));
+                drop(group.spawn(async {}));
+            })
+            .await
+            .expect("both are well");
+        });
+        run_on_two(&runners, || (), || ());
+        assert!(outer.result().is_ok());
+    });
+}
+
+/// The last two tasks of a block that waits: one panics while the other ends well. The failure is told, and the group's request
+/// is taken back if it was made. Catches an abort that outlives the block.
+#[test]
+fn a_group_fails_beside_a_task_that_ends_well() {
+    one_preemption(|| {
+        let runners = Runners::new();
+        let outer = runners.spawn(async {
+            let failed = TaskGroup::<()>::scope(|group| async move {
+                drop(group.spawn(async { panic_quietly() }));
+                drop(group.spawn(async {}));
+            })
+            .await
+            .expect_err("a task panicked");
+            assert_eq!(failed.len(), 1);
+        });
+        run_on_two(&runners, || (), || ());
+        assert!(outer.result().is_ok());
+        assert_eq!(outer.cancelling(), 0, "a request is left");
+    });
+}

@@ -6,32 +6,30 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use tasca_core::current_task;
 
+use super::Shared;
 use super::error::What;
-use crate::primitive::Mutex;
-use crate::sync::lock;
-
-/// Where the body leaves word.
-pub(super) type Word<E> = Arc<Mutex<Option<What<E>>>>;
 
 /// How an output fails.
 pub(super) type Failed<T, E> = fn(&T) -> Option<E>;
 
-/// The future of a task in a group.
-pub(super) struct Body<F: Future, E> {
-    future: Pin<Box<F>>,
-    word: Word<E>,
-    failed: Failed<F::Output, E>,
+pin_project! {
+    /// The future of a task in a group.
+    pub(super) struct Body<F: Future, E> {
+        #[pin]
+        future: F,
+        shared: Arc<Shared<E>>,
+        failed: Failed<F::Output, E>,
+    }
 }
 
-impl<F: Future, E> Unpin for Body<F, E> {}
-
 impl<F: Future, E> Body<F, E> {
-    pub(super) fn new(future: F, word: Word<E>, failed: Failed<F::Output, E>) -> Self {
+    pub(super) fn new(future: F, shared: Arc<Shared<E>>, failed: Failed<F::Output, E>) -> Self {
         Self {
-            future: Box::pin(future),
-            word,
+            future,
+            shared,
             failed,
         }
     }
@@ -47,20 +45,23 @@ fn text_of(payload: &(dyn Any + Send)) -> Option<String> {
 impl<F: Future, E> Future for Body<F, E> {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = &mut *self;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
         // Panic: the future is not polled again, and the panic goes on.
-        match catch_unwind(AssertUnwindSafe(|| this.future.as_mut().poll(cx))) {
+        match catch_unwind(AssertUnwindSafe(|| this.future.poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => {
-                if let Some(error) = (this.failed)(&output) {
-                    *lock(&this.word) = Some(What::Error(error));
+                if let Some(error) = (this.failed)(&output)
+                    && let Some(task) = current_task()
+                {
+                    this.shared.leave_word(&task, What::Error(error));
                 }
                 Poll::Ready(output)
             }
             Err(payload) => {
-                *lock(&this.word) = Some(What::Panic(text_of(&*payload)));
                 if let Some(task) = current_task() {
+                    let what = What::Panic(text_of(&*payload));
+                    this.shared.leave_word(&task, what);
                     // The group tells of it.
                     task.set_observed();
                 }

@@ -4,15 +4,16 @@
 //! the others and the body; all are waited for, and every failure is in the [`ExceptionGroup`].
 //! Cancelling the task that runs the scope cancels the group, and goes on afterwards.
 //!
-//! How it works today: the group keeps a list of the tasks that are not done. The end of one is told to the group's
-//! record by the thread that completed it. A group that fails asks its own task to stop, as anybody could, and takes the
+//! How it works today: the group counts the tasks that are not done. The end of one is told to the group's
+//! record by the thread that completed it: it gives its count back, and the last one wakes the block. The group also has a
+//! list of its tasks, for whom it would have to cancel, out of which those that are done are taken now and then. A group that fails asks its own task to stop, as anybody could, and takes the
 //! request back at the end of the block; the count of requests tells whether there are others.
 
 mod body;
+mod children;
 mod error;
 mod spawn;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -20,11 +21,12 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use tasca_core::{
-    Cancelled, Handle, Observation, Promise, Task, TaskRef, catch_cancelled, current_task, promise,
+    Cancelled, Handle, Promise, Task, TaskRef, catch_cancelled, current_task, promise,
 };
 
 use crate::primitive::Mutex;
 use crate::sync::{lock, tell};
+use children::{Children, Gate};
 use error::What;
 pub use error::{ExceptionGroup, Failure, GroupClosed};
 pub use spawn::GroupTask;
@@ -68,52 +70,19 @@ struct Shared<E> {
     /// The task that runs the scope.
     parent: TaskRef,
     handle: Handle,
+    gate: Gate,
     state: Mutex<State<E>>,
 }
 
 struct State<E> {
-    next_index: usize,
-    /// Tasks whose end has not been told, in the order in which they were spawned; `None` while one is being spawned.
-    children: BTreeMap<usize, Option<Running>>,
+    children: Children,
+    /// How tasks failed whose end has not been told; by the tasks' numbers.
+    words: Vec<(u64, What<E>)>,
     failures: Vec<Failure<E>>,
-    /// The tasks have been asked to stop, and no more are taken.
-    aborting: bool,
-    /// The body is over.
-    exiting: bool,
-    /// The block is over.
-    closed: bool,
     /// The group has asked its own task to stop.
     parent_cancelled: bool,
-    /// Threads that are carrying an abort out.
-    n_aborting: usize,
     /// The block waits at its end.
     at_end: Option<Promise<()>>,
-}
-
-/// A task of the group that is not done.
-struct Running {
-    task: TaskRef,
-    _observation: Option<Observation>,
-}
-
-impl<E> State<E> {
-    fn takes_tasks(&self) -> bool {
-        !(self.aborting || self.closed || (self.exiting && self.children.is_empty()))
-    }
-
-    fn is_over(&self) -> bool {
-        self.children.is_empty() && self.n_aborting == 0
-    }
-
-    /// Begins to abort; gives whom to cancel.
-    fn abort(&mut self) -> Vec<TaskRef> {
-        self.aborting = true;
-        self.children
-            .values()
-            .flatten()
-            .map(|running| running.task.clone())
-            .collect()
-    }
 }
 
 impl<E: Send + 'static> TaskGroup<E> {
@@ -212,20 +181,17 @@ impl<E: Send + 'static> TaskGroup<E> {
         let parent =
             current_task().expect("a task group needs a task to be cancelled: await it inside one");
         let state = State {
-            next_index: 0,
-            children: BTreeMap::new(),
+            children: Children::new(),
+            words: Vec::new(),
             failures: Vec::new(),
-            aborting: false,
-            exiting: false,
-            closed: false,
             parent_cancelled: false,
-            n_aborting: 0,
             at_end: None,
         };
         Self {
             shared: Arc::new(Shared {
                 parent,
                 handle: Handle::current(),
+                gate: Gate::new(),
                 state: Mutex::new(state),
             }),
         }
@@ -298,23 +264,31 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// None; a task that raises, and an `except` around the block.
     pub fn cancel(&self) {
-        let children = {
-            let mut state = lock(&self.shared.state);
-            if state.aborting || state.closed {
+        let shared = &self.shared;
+        let (children, parent) = {
+            let mut state = lock(&shared.state);
+            if shared.gate.is_closed() || shared.gate.abort().is_aborting() {
                 return;
             }
-            let children = state.abort();
-            state.n_aborting += 1;
-            state.parent_cancelled |= !state.exiting;
-            (children, state.parent_cancelled)
+            shared.gate.stay();
+            state.parent_cancelled |= !shared.gate.look().is_exiting();
+            (state.children.running(), state.parent_cancelled)
         };
-        self.shared.carry_out(children.0, children.1);
+        shared.carry_out(children, parent);
     }
 
     /// Whether the group takes no more tasks.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        !lock(&self.shared.state).takes_tasks()
+        !self.shared.gate.look().takes_tasks()
+    }
+}
+
+impl<E> Shared<E> {
+    /// Keeps how a task failed until its end is told.
+    fn leave_word(&self, task: &TaskRef, what: What<E>) {
+        let number = task.id().number();
+        lock(&self.state).words.push((number, what));
     }
 }
 
@@ -327,54 +301,42 @@ impl<E: Send + 'static> Shared<E> {
         if parent {
             self.parent.cancel();
         }
-        let at_end = {
-            let mut state = lock(&self.state);
-            state.n_aborting -= 1;
-            if state.is_over() {
-                state.at_end.take()
-            } else {
-                None
-            }
-        };
-        if let Some(at_end) = at_end {
-            // A parent that was cancelled looks again by itself.
-            tell(at_end);
+        // A parent that was cancelled looks again by itself.
+        self.leave();
+    }
+
+    /// Gives a count back; the last one tells the block, if it waits at its end.
+    fn leave(&self) {
+        if self.gate.leave().is_over() {
+            let at_end = lock(&self.state).at_end.take();
+            at_end.into_iter().for_each(tell);
         }
     }
 
-    /// A task is done (rule TG24).
-    fn child_done(&self, index: usize, child: &TaskRef, what: Option<What<E>>) {
-        let what = what.filter(|_| !child.is_cancelled());
-        let (gone, at_end, abort) = {
+    /// A task is done that did not end well (rule TG24).
+    fn child_failed(&self, child: &TaskRef) {
+        let (dropped, abort) = {
             let mut state = lock(&self.state);
-            let gone = state.children.remove(&index);
-            let mut abort = None;
-            if let Some(what) = what {
-                let task = Some((child.name(), child.spawned_at()));
-                state.failures.push(Failure { task, what });
-                if !state.aborting {
-                    let children = state.abort();
+            let number = child.id().number();
+            let word = state.words.iter().position(|(whose, _)| *whose == number);
+            match word.map(|index| state.words.swap_remove(index).1) {
+                Some(what) if !child.is_cancelled() => {
+                    let task = Some((child.name(), child.spawned_at()));
+                    state.failures.push(Failure { task, what });
+                    let before = self.gate.abort();
                     // A parent that waits for this very task is woken anyway (rule TG23).
-                    if !(state.exiting && state.is_over()) {
-                        state.parent_cancelled = true;
-                        state.n_aborting += 1;
-                        abort = Some(children);
-                    }
+                    let cancels = !before.is_aborting() && !before.is_last();
+                    state.parent_cancelled |= cancels;
+                    (None, cancels.then(|| state.children.running()))
                 }
+                word => (word, None),
             }
-            let at_end = if state.is_over() {
-                state.at_end.take()
-            } else {
-                None
-            };
-            (gone, at_end, abort)
         };
-        drop(gone);
-        if let Some(at_end) = at_end {
-            tell(at_end);
-        }
-        if let Some(children) = abort {
-            self.carry_out(children, true);
+        drop(dropped);
+        match abort {
+            // The task's count goes on for the abort.
+            Some(children) => self.carry_out(children, true),
+            None => self.leave(),
         }
     }
 
@@ -384,20 +346,27 @@ impl<E: Send + 'static> Shared<E> {
         is_success: bool,
         mut cancelled: Option<Cancelled>,
     ) -> Option<Cancelled> {
-        lock(&self.state).exiting = true;
+        {
+            let _state = lock(&self.state);
+            self.gate.exit();
+        }
         if !is_success {
             self.abort_quietly();
         }
         loop {
-            let at_end = {
+            if self.gate.look().is_over() {
+                return cancelled;
+            }
+            let (promise, at_end) = promise();
+            let displaced = {
                 let mut state = lock(&self.state);
-                if state.is_over() {
+                // Liveness: who gives the last count back takes the lock afterwards.
+                if self.gate.look().is_over() {
                     return cancelled;
                 }
-                let (promise, at_end) = promise();
-                state.at_end = Some(promise);
-                at_end
+                state.at_end.replace(promise)
             };
+            drop(displaced);
             if let Err(again) = catch_cancelled(at_end).await
                 && self.abort_quietly()
             {
@@ -409,11 +378,11 @@ impl<E: Send + 'static> Shared<E> {
     /// Cancels the tasks, but not the parent; `false` if that was done before.
     fn abort_quietly(&self) -> bool {
         let children = {
-            let mut state = lock(&self.state);
-            if state.aborting {
+            let state = lock(&self.state);
+            if self.gate.abort().is_aborting() {
                 return false;
             }
-            state.abort()
+            state.children.running()
         };
         for child in children {
             child.cancel();
@@ -423,11 +392,14 @@ impl<E: Send + 'static> Shared<E> {
 
     /// Ends the block: takes the group's own request back (rule TG7).
     fn close(&self, cancelled: Option<Cancelled>) -> (Vec<Failure<E>>, Option<Cancelled>) {
-        let (failures, parent_cancelled) = {
+        let (failures, parent_cancelled, children) = {
             let mut state = lock(&self.state);
-            state.closed = true;
-            (mem::take(&mut state.failures), state.parent_cancelled)
+            self.gate.close();
+            let children = mem::replace(&mut state.children, Children::new());
+            let failures = mem::take(&mut state.failures);
+            (failures, state.parent_cancelled, children)
         };
+        drop(children);
         if parent_cancelled && self.parent.uncancel() == 0 {
             return (failures, None);
         }
@@ -465,11 +437,13 @@ impl<E: Send + 'static> Drop for End<'_, E> {
         }
         let (children, parent_cancelled) = {
             let mut state = lock(&self.shared.state);
-            state.closed = true;
-            state.exiting = true;
-            (state.abort(), mem::take(&mut state.parent_cancelled))
+            self.shared.gate.close();
+            self.shared.gate.abort();
+            let parent_cancelled = mem::take(&mut state.parent_cancelled);
+            let children = mem::replace(&mut state.children, Children::new());
+            (children, parent_cancelled)
         };
-        for child in children {
+        for child in children.running() {
             child.cancel();
         }
         if parent_cancelled {
@@ -488,11 +462,12 @@ impl<E> Clone for TaskGroup<E> {
 
 impl<E> fmt::Debug for TaskGroup<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = lock(&self.shared.state);
+        let n_failures = lock(&self.shared.state).failures.len();
+        let seen = self.shared.gate.look();
         f.debug_struct("TaskGroup")
-            .field("n_tasks", &state.children.len())
-            .field("n_failures", &state.failures.len())
-            .field("aborting", &state.aborting)
+            .field("n_tasks", &seen.count())
+            .field("n_failures", &n_failures)
+            .field("aborting", &seen.is_aborting())
             .finish_non_exhaustive()
     }
 }

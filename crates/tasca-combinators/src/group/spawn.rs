@@ -3,24 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tasca_core::{Context, Group, Observer, Task, TaskRef, promise};
+use tasca_core::{Context, Observer, Task, TaskRef, promise};
 
-use super::body::{Body, Failed, Word};
+use super::body::{Body, Failed};
 use super::error::GroupClosed;
-use super::{Running, Shared, TaskGroup};
+use super::{Shared, TaskGroup};
 use crate::sync::lock;
 
-/// What is told of one task of a group.
-struct Link<E> {
-    shared: Arc<Shared<E>>,
-    index: usize,
-    word: Word<E>,
-}
-
-impl<E: Send + 'static> Observer for Link<E> {
+impl<E: Send + 'static> Observer for Shared<E> {
     fn child_done(&self, _: usize, child: &TaskRef) {
-        let what = lock(&self.word).take();
-        self.shared.child_done(self.index, child, what);
+        if child.is_panicked() || child.is_failed() || child.is_cancelled() {
+            self.child_failed(child);
+        } else {
+            self.leave();
+        }
     }
 }
 
@@ -113,16 +109,9 @@ impl<E: Send + 'static> GroupTask<'_, E> {
         F::Output: Send + 'static,
     {
         let shared = &self.group.shared;
-        let index = {
-            let mut state = lock(&shared.state);
-            if !state.takes_tasks() {
-                return Err(GroupClosed::new(future));
-            }
-            let index = state.next_index;
-            state.next_index += 1;
-            state.children.insert(index, None);
-            index
-        };
+        if !shared.gate.enter() {
+            return Err(GroupClosed::new(future));
+        }
         let mut builder = Task::builder().on(shared.handle.clone());
         if let Some(name) = self.name {
             builder = builder.name(name);
@@ -130,32 +119,20 @@ impl<E: Send + 'static> GroupTask<'_, E> {
         if let Some(context) = self.context {
             builder = builder.context(context);
         }
-        let word: Word<E> = Arc::default();
-        let task = spawn(builder, Body::new(future, Arc::clone(&word), failed));
-        let link = Group::new(
-            1,
-            Link {
-                shared: Arc::clone(shared),
-                index,
-                word,
-            },
-        );
-        let observation = link.observe_ref(0, &task);
-        let is_done = observation.is_none();
-        let is_late = {
-            let mut state = lock(&shared.state);
-            if let Some(place) = state.children.get_mut(&index) {
-                *place = Some(Running {
-                    task: task.task_ref(),
-                    _observation: observation,
-                });
-            }
-            state.aborting
-        };
-        if is_done {
+        let body = Body::new(future, Arc::clone(shared), failed);
+        let task = spawn(builder, body);
+        if !task.observe(0, Arc::<Shared<E>>::clone(shared)) {
             // Also one that ended within the spawn (rule E8): the group knows before the spawner goes on.
-            link.observer().child_done(0, &task);
-        } else if is_late {
+            shared.child_done(0, &task);
+            return Ok(task);
+        }
+        let (done, is_late) = {
+            let mut state = lock(&shared.state);
+            let done = state.children.push(task.task_ref());
+            (done, shared.gate.look().is_aborting())
+        };
+        drop(done);
+        if is_late {
             // The abort has not seen this one.
             task.cancel();
         }

@@ -314,6 +314,48 @@ fn tasks_are_cancelled_in_the_order_in_which_they_were_spawned() {
     assert_eq!(errors(failures.unwrap_err()), ["first", "a", "b", "c"]);
 }
 
+// TG20
+#[test]
+fn the_order_outlasts_tasks_that_end() {
+    const N_STUCK: usize = 70;
+    let failures = in_order(async {
+        TaskGroup::scope(async |group| {
+            for number in 0..N_STUCK {
+                let _detached = group.try_spawn(async move {
+                    assert!(catch_cancelled(pending::<()>()).await.is_err());
+                    Err::<(), _>(number)
+                });
+                for _ in 0..3 {
+                    group.spawn(async {}).await;
+                }
+            }
+            group.cancel();
+        })
+        .await
+    });
+    assert!(errors(failures.unwrap_err()).into_iter().eq(0..N_STUCK));
+}
+
+#[test]
+fn a_group_that_lives_long_lets_go_of_tasks_that_are_done() {
+    static TOKEN: ContextVar<Arc<()>> = ContextVar::new("token");
+    in_order(async {
+        let token = Arc::new(());
+        let mut most = 0;
+        let done = TaskGroup::<()>::scope(async |group| {
+            for _ in 0..1_000 {
+                let context = Context::new();
+                let _token = context.run(|| TOKEN.set(Arc::clone(&token)));
+                group.builder().context(context).spawn(async {}).await;
+                most = most.max(Arc::strong_count(&token));
+            }
+        });
+        done.await.unwrap();
+        assert!(most < 100, "{most} tasks are kept");
+        assert_eq!(Arc::strong_count(&token), 1, "kept after the block");
+    });
+}
+
 // TG22
 #[test]
 fn tasks_get_names_and_contexts() {

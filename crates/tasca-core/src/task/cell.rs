@@ -12,9 +12,10 @@ use super::cancel;
 use super::context::ContextCell;
 use super::current;
 use super::error::{Problem, Reporter, TaskError, Trouble};
-use super::ext::{Ext, Waiter, WaiterKind};
+use super::ext::{Ext, Waiter, WaiterKind, Waiters};
 use super::handle::TaskRef;
 use super::header::{Header, Parts, TaskPtr, VTable};
+use super::observe;
 use super::schedule::Schedule;
 use super::state::{End, Kind, Snapshot, State};
 use super::waker;
@@ -462,6 +463,11 @@ fn notify_listed(task: TaskPtr, before: Snapshot) {
     for Waiter { what, .. } in waiters {
         match what {
             WaiterKind::Wake(waker) => waker::wake_quietly(task, waker),
+            WaiterKind::Tell(observer, index) if separate => {
+                let task = TaskRef::from_ptr(task);
+                scheduler.call_soon(Box::new(move || observer.child_done(index, &task)));
+            }
+            WaiterKind::Tell(observer, index) => observe::tell_quietly(task, observer, index),
             WaiterKind::Call(callback) => {
                 let task = TaskRef::from_ptr(task);
                 scheduler.call_soon(Box::new(move || callback.run(task)));
@@ -474,7 +480,7 @@ fn notify_listed(task: TaskPtr, before: Snapshot) {
 /// is woken is woken in the order of registration, with the callbacks (rules D9, H7).
 struct Told {
     task: TaskRef,
-    waiters: std::collections::VecDeque<Waiter>,
+    waiters: Waiters,
     reporter: Reporter,
 }
 
@@ -483,6 +489,7 @@ impl Told {
         while let Some(Waiter { what, .. }) = self.waiters.pop_front() {
             let ran = catch_unwind(AssertUnwindSafe(|| match what {
                 WaiterKind::Wake(waker) => waker.wake(),
+                WaiterKind::Tell(observer, index) => observer.child_done(index, &self.task),
                 WaiterKind::Call(callback) => callback.run(self.task.clone()),
             }));
             if let Err(payload) = ran {
@@ -496,9 +503,12 @@ impl Told {
 impl Drop for Told {
     fn drop(&mut self) {
         for Waiter { what, .. } in std::mem::take(&mut self.waiters) {
-            if let WaiterKind::Wake(waker) = what
-                && let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
-            {
+            let told = catch_unwind(AssertUnwindSafe(|| match what {
+                WaiterKind::Wake(waker) => waker.wake(),
+                WaiterKind::Tell(observer, index) => observer.child_done(index, &self.task),
+                WaiterKind::Call(_) => {}
+            }));
+            if let Err(payload) = told {
                 (self.reporter)(Problem::from_panic(Trouble::DropPanicked, payload));
             }
         }

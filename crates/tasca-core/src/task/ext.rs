@@ -1,8 +1,10 @@
 //! The side block of a cell: what only some tasks need, made when the first need arises.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
+use std::iter::Chain;
+use std::option;
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use super::cancel::Raised;
@@ -10,7 +12,7 @@ use super::context::Context;
 use super::error::{CancelMessage, Name, TaskName};
 use super::expiry::Expiries;
 use super::header::TaskPtr;
-use super::observe::Forward;
+use super::observe::{Forward, Observer};
 use crate::primitive::{Mutex, Ordering};
 
 /// Waiters beyond the one in the header, callbacks, name, requests, context.
@@ -25,7 +27,7 @@ pub(crate) struct Ext {
 
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    pub(crate) name: Option<std::sync::Arc<str>>,
+    pub(crate) name: Option<Arc<str>>,
     /// How often somebody asked for cancellation and has not taken it back.
     pub(crate) cancelling: usize,
     /// Deadlines that have passed, of scopes that go on; or of scopes that were left a moment before.
@@ -38,8 +40,7 @@ pub(crate) struct Shared {
     pub(crate) attachment: Option<Attachment>,
     /// Somebody has taken over a job's hold on the virtual clock.
     pub(crate) clock_taken: bool,
-    /// Invariant: in the order of their ids, which rise from the first to the last.
-    pub(crate) waiters: VecDeque<Waiter>,
+    pub(crate) waiters: Waiters,
     next_id: u64,
     /// How many of `waiters` come before the waker in the header's slot.
     pub(crate) before_slot: usize,
@@ -73,13 +74,25 @@ pub(crate) struct Waiter {
 
 pub(crate) enum WaiterKind {
     Wake(Waker),
+    /// Tells an observer under this index.
+    Tell(Arc<dyn Observer>, usize),
     Call(super::DoneCallback),
+}
+
+/// Those who are told, in the order in which they registered; the first needs no memory of its own.
+///
+/// Invariant: ids rise from the first to the last; there are others only behind a first.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    first: Option<Waiter>,
+    others: VecDeque<Waiter>,
 }
 
 impl std::fmt::Debug for Waiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = match &self.what {
             WaiterKind::Wake(_) => "wake",
+            WaiterKind::Tell(..) => "tell",
             WaiterKind::Call(_) => "call",
         };
         write!(f, "{kind} {}", self.id)
@@ -87,7 +100,7 @@ impl std::fmt::Debug for Waiter {
 }
 
 impl Ext {
-    pub(crate) fn new(context: Option<Context>, name: Option<std::sync::Arc<str>>) -> Box<Self> {
+    pub(crate) fn new(context: Option<Context>, name: Option<Arc<str>>) -> Box<Self> {
         let context = context.map_or_else(OnceLock::new, OnceLock::from);
         Box::new(Self {
             context,
@@ -120,6 +133,72 @@ impl Ext {
     }
 }
 
+impl Waiters {
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiter> {
+        self.first.iter().chain(&self.others)
+    }
+
+    pub(crate) fn push_back(&mut self, waiter: Waiter) {
+        if self.first.is_none() {
+            self.first = Some(waiter);
+        } else {
+            self.others.push_back(waiter);
+        }
+    }
+
+    /// Puts somebody before the one at `index`, or at the end.
+    pub(crate) fn insert(&mut self, index: usize, waiter: Waiter) {
+        match index.checked_sub(1) {
+            Some(index) => self.others.insert(index, waiter),
+            None => {
+                if let Some(second) = self.first.replace(waiter) {
+                    self.others.push_front(second);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn pop_front(&mut self) -> Option<Waiter> {
+        std::mem::replace(&mut self.first, self.others.pop_front())
+    }
+
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Waiter> {
+        match index.checked_sub(1) {
+            Some(index) => self.others.get_mut(index),
+            None => self.first.as_mut(),
+        }
+    }
+
+    fn remove(&mut self, index: usize) -> Option<Waiter> {
+        match index.checked_sub(1) {
+            Some(index) => self.others.remove(index),
+            None => self.pop_front(),
+        }
+    }
+
+    /// Where the waiter with this id is.
+    fn position_of(&self, id: u64) -> Option<usize> {
+        if self.first.as_ref()?.id == id {
+            return Some(0);
+        }
+        let position = self.others.binary_search_by_key(&id, |waiter| waiter.id);
+        position.ok().map(|index| index + 1)
+    }
+}
+
+impl IntoIterator for Waiters {
+    type Item = Waiter;
+    type IntoIter = Chain<option::IntoIter<Waiter>, vec_deque::IntoIter<Waiter>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.others)
+    }
+}
+
 impl Shared {
     pub(crate) fn next_waiter_id(&mut self) -> u64 {
         self.next_id += 1;
@@ -128,9 +207,7 @@ impl Shared {
 
     /// Where the waiter with this id is among `waiters`.
     pub(crate) fn position_of(&self, id: u64) -> Option<usize> {
-        self.waiters
-            .binary_search_by_key(&id, |waiter| waiter.id)
-            .ok()
+        self.waiters.position_of(id)
     }
 
     /// Takes a waiter out again; the caller drops it after it has released the lock.

@@ -460,7 +460,9 @@ impl TaskRef {
                 current::call_soon(Box::new(move || callback.run(task)));
                 CallbackId(0)
             }
-            Err(WaiterKind::Wake(_)) => unreachable!("a callback was listed"),
+            Err(WaiterKind::Wake(_) | WaiterKind::Tell(..)) => {
+                unreachable!("a callback was listed")
+            }
         }
     }
 
@@ -496,7 +498,7 @@ impl TaskRef {
         let mut shared = ext.shared.lock();
         let entry = shared
             .position_of(id)
-            .map(|index| &mut shared.waiters[index]);
+            .and_then(|index| shared.waiters.get_mut(index));
         let Some(Waiter {
             what: WaiterKind::Wake(present),
             ..

@@ -12,7 +12,7 @@
 //! task, and a request is passed on to the group instead of ending it.
 
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use pin_project_lite::pin_project;
 
 use super::cancel;
 use super::current;
-use super::error::{CancelMessage, ResultError, TaskError};
+use super::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
 use super::ext::{Ext, WaiterKind};
 use super::handle::{Task, TaskRef};
 use super::header::{Header, TaskPtr};
@@ -40,6 +40,19 @@ pub trait Observer: Send + Sync + 'static {
 impl<O: Observer> Observer for Arc<O> {
     fn child_done(&self, index: usize, child: &TaskRef) {
         O::child_done(self, index, child);
+    }
+}
+
+/// Tells an observer of the end of `task`; a panic is reported, not passed on.
+pub(super) fn tell_quietly(task: TaskPtr, observer: Arc<dyn Observer>, index: usize) {
+    // SAFETY: `TaskRef` is a transparent `TaskPtr`. Behind a reference it is never dropped, so the completer's
+    // reference to the cell serves it as well.
+    let child = unsafe { &*ptr::from_ref(&task).cast::<TaskRef>() };
+    let told = catch_unwind(AssertUnwindSafe(move || observer.child_done(index, child)));
+    if let Err(payload) = told {
+        // SAFETY: the thread that completes a task keeps its scheduler alive.
+        let scheduler = unsafe { task.header().scheduler.as_ref() };
+        scheduler.report(Problem::from_panic(Trouble::DropPanicked, payload));
     }
 }
 
@@ -427,6 +440,12 @@ pub fn awaited_task() -> Option<TaskRef> {
 }
 
 impl TaskRef {
+    /// Has the observer told of the end of the task, under `index`, for good: who may lose interest takes a
+    /// [`Group`]. `false` if the task is done already, and nothing will be told.
+    pub fn observe(&self, index: usize, observer: Arc<dyn Observer>) -> bool {
+        self.list(WaiterKind::Tell(observer, index)).is_ok()
+    }
+
     /// Notes that somebody takes care of a panic of this task, so that it is not reported when nobody asks for the outcome.
     pub fn set_observed(&self) {
         self.ptr().state().set_observed();

@@ -60,6 +60,28 @@ fn an_observer_is_told_once() {
     });
 }
 
+/// An observer that is listed for good, against the end and another waiter: it is told once if it was promised, and goes with
+/// the task. Catches an entry that nobody announces.
+#[test]
+fn an_observer_for_good_is_told_once() {
+    two_busy_threads(|| {
+        let runners = Runners::new();
+        let task = runners.spawn(async {});
+        let group = group();
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        let observer: StdArc<dyn Observer> = group.observer().clone();
+        let promised = task.observe(0, observer);
+        let observation = group.observe_ref(1, &task);
+        runner.join().expect("no panic");
+        assert_eq!(n_told(&group, 0), usize::from(promised));
+        assert_eq!(n_told(&group, 1), usize::from(observation.is_some()));
+        drop(observation);
+    });
+}
+
 /// A registration that is taken back against the end: the observer is told once or not at all, and the record goes with its
 /// last user. Catches a slot that both sides empty.
 #[test]
