@@ -265,6 +265,7 @@ fn cancel_for(
                 let held = chain.iter().map(TaskRef::ptr).chain([task]).chain(holder);
                 break !next.is_finished() && pass_on_to_group(forward, held, message);
             }
+            let n_cleared = last.ext_or_new().shared.lock().n_cleared;
             // Let go first: it is woken with all who wait for the same future, in its turn (rule D9).
             // SAFETY: `last` is held by this function, which gives it up.
             unsafe { let_go(last) };
@@ -273,8 +274,13 @@ fn cancel_for(
                 break true;
             }
             // The future was done first: `last` is queued, or has gone on, or is about to be woken.
-            let noted = note_request(last, &mut last.ext_or_new().shared.lock(), message);
-            match noted {
+            let mut shared = last.ext_or_new().shared.lock();
+            if shared.cancelling == 0 || shared.n_cleared != n_cleared {
+                // It has gone on, and taken the request back meanwhile (rule C17).
+                is_last_held = false;
+                break true;
+            }
+            match note_request(last, &mut shared, message) {
                 CancelRequest::Refused => {
                     is_last_held = false;
                     break false;
@@ -283,7 +289,16 @@ fn cancel_for(
                     is_last_held = false;
                     break true;
                 }
-                CancelRequest::Held => continue,
+                CancelRequest::Held => {
+                    drop(shared);
+                    // SAFETY: `last` is held again.
+                    let now = unsafe { waits_for(last) }.task();
+                    if now.is_some_and(|now| now == next) {
+                        // It is about to be woken: the request wins (rule C5). Nobody waits for the one who wakes it.
+                        break false;
+                    }
+                    continue;
+                }
             }
         }
         // Liveness: in a ring of tasks that wait for one another the request would go round for ever; the last one
@@ -446,11 +461,14 @@ pub(crate) fn uncancel(task: TaskPtr) -> usize {
 /// As [`uncancel`], with the side block of `task` locked.
 pub(super) fn take_back_request(task: TaskPtr, shared: &mut ext::Shared) {
     shared.cancelling = shared.cancelling.saturating_sub(1);
-    if shared.cancelling == 0
-        && shared
-            .request
-            .as_ref()
-            .is_some_and(|request| !request.accepted)
+    if shared.cancelling > 0 {
+        return;
+    }
+    shared.n_cleared = shared.n_cleared.wrapping_add(1);
+    if shared
+        .request
+        .as_ref()
+        .is_some_and(|request| !request.accepted)
     {
         shared.request = None;
         task.state().clear_cancel();

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) name: Option<Arc<str>>,
     /// How often somebody asked for cancellation and has not taken it back.
     pub(crate) cancelling: usize,
+    /// How often that has come down to zero.
+    pub(crate) n_cleared: usize,
     /// Deadlines that have passed, of scopes that go on; or of scopes that were left a moment before.
     pub(crate) expiries: Expiries,
     /// The request that waits for delivery.

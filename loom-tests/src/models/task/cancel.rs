@@ -1,13 +1,20 @@
 //! Cancel requests against polls, the end, and what the task waits for.
 
 use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use loom::thread;
 
 use crate::explore::{three_threads, two_busy_threads, two_threads};
 use crate::runners::{Flag, Runners, Touched, panic_quietly, waker_of};
+use crate::scope::catch_cancelled;
+use crate::task::cancel;
+use crate::task::current::{self, Current};
 use crate::task::error::TaskError;
 use crate::task::handle::Task;
+use crate::task::leaf::yield_now;
+use crate::task::promise::promise;
 
 /// The end of a task that is done.
 fn end_of<T>(task: &Task<T>) -> Result<&T, &TaskError> {
@@ -274,5 +281,44 @@ fn a_request_that_is_taken_back() {
         runner.join().expect("no panic");
         assert!(task.is_finished());
         assert_eq!(task.cancelling(), 0);
+    });
+}
+
+/// A request to a task that waits for a promise, which is kept at the same moment; the task takes the request back and waits for
+/// something else: what was taken back does not come there. Catches a canceller that lets go of the task, finds
+/// the promise kept, and notes its request anew whatever has happened since.
+#[test]
+fn a_request_that_was_taken_back_does_not_come_back() {
+    two_busy_threads(|| {
+        let runners = Runners::new();
+        let (promise, told) = promise::<()>();
+        let took_back = Arc::new(AtomicBool::new(false));
+        let task = runners.spawn({
+            let took_back = Arc::clone(&took_back);
+            async move {
+                let _ended = catch_cancelled(told).await;
+                let task = current::with(Current::task).expect("a task runs this");
+                // As a scope does that is left.
+                if cancel::cancelling(task) > 0 {
+                    cancel::uncancel(task);
+                    took_back.store(true, Ordering::Relaxed);
+                }
+                yield_now().await;
+            }
+        });
+        runners.run_queued();
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || {
+                // Fails if the request has come first.
+                let _kept = promise.set(());
+                runners.run();
+            }
+        });
+        task.cancel();
+        runners.run();
+        runner.join().expect("no panic");
+        let has_ended_cancelled = end_of(&task).is_err();
+        assert!(!(has_ended_cancelled && took_back.load(Ordering::Relaxed)));
     });
 }
