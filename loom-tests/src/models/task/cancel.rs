@@ -177,10 +177,10 @@ fn a_wake_while_the_task_is_held_by_a_canceller() {
 async fn swallow(until: impl Future<Output = ()>) {
     let mut until = std::pin::pin!(until);
     std::future::poll_fn(|cx| {
-        let task = crate::task::current::with(crate::task::current::Current::task);
+        let task = current::with(Current::task);
         if let Some(task) = task {
             // What a scope does with a request that it takes.
-            drop(crate::task::cancel::take_delivery(task));
+            drop(cancel::take_delivery(task));
         }
         until.as_mut().poll(cx)
     })

@@ -3,6 +3,10 @@
 //! At the exact level some scenarios differ, and some need features that there are not: `exceptions.json` lists them, by rule
 //! and with the reason. What differs and is not listed fails, and so does what is listed and does not differ. At the outcome
 //! level it lists random scenarios whose outcome depends on the schedule in asyncio, too.
+#![expect(
+    clippy::print_stdout,
+    reason = "what real time has disturbed is shown, and fails nothing"
+)]
 
 mod exceptions;
 mod fleet;
@@ -54,15 +58,11 @@ fn check_outcomes(flavor: Flavor) {
         if is_skipped(found) {
             let name = found.case.name();
             assert!(listed.is_skipped(&found.case), "{name} was skipped");
-        } else if let Some(difference) = difference(found, &listed) {
+        } else if let Some(difference) = difference_of(found, &listed) {
             // Somebody else may have had the machine for longer than the scenario bears.
             let repeats = if is_real { N_REPEATS } else { 0 };
             let again = run_all(vec![found.case.clone(); repeats], flavor, 1);
-            if !is_real
-                || again
-                    .iter()
-                    .any(|it| self::difference(it, &listed).is_some())
-            {
+            if !is_real || again.iter().any(|it| difference_of(it, &listed).is_some()) {
                 differences.push(difference);
             } else {
                 println!("on {flavor}, once in {} runs: {difference}", 1 + repeats);
@@ -77,7 +77,7 @@ fn check_outcomes(flavor: Flavor) {
     );
 }
 
-fn difference(found: &Found, listed: &Exceptions) -> Option<String> {
+fn difference_of(found: &Found, listed: &Exceptions) -> Option<String> {
     let name = found.case.name();
     if listed.may_end_otherwise(name) {
         return None;
