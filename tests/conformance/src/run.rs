@@ -76,7 +76,7 @@ impl Answer {
     }
 }
 
-/// Runs a scenario that is [well formed](crate::check).
+/// Runs a scenario that is [well formed](crate::check()).
 ///
 /// On a real clock one that was disturbed, see `clock`, is run again with a longer tick.
 ///
