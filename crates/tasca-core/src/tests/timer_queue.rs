@@ -320,6 +320,25 @@ fn remotely_cancelled_timers_are_swept_above_a_quarter() {
 }
 
 #[test]
+fn what_was_cancelled_in_an_earlier_queue_of_the_shard_is_not_swept_again() {
+    let wakers = Wakers::default();
+    let mut before = new_queue();
+    for n in 0..1_000 {
+        let key = before.insert(n, wakers.make(n));
+        drop(before.shard().cancel_remote(key));
+    }
+    assert!(before.try_empty(&mut Vec::new()));
+    let shard = Arc::clone(before.shard());
+    drop(before);
+    // SAFETY: (1), (2) The queue before is gone, and was emptied. (3) It is an `Arc`.
+    let mut queue: Queue = unsafe { TimerQueue::with_shard(shard) };
+    let keys: Vec<TimerKey> = (1..=100).map(|n| queue.insert(n, wakers.make(n))).collect();
+    drop(queue.shard().cancel_remote(keys[0]));
+    assert_eq!(wakers.fire(&mut queue, 0), []);
+    assert_eq!(queue.len(), 100, "a quarter is tolerated");
+}
+
+#[test]
 fn remote_cancellation_alone_does_not_let_the_queue_grow() {
     let wakers = Wakers::default();
     let mut queue = new_queue();

@@ -51,6 +51,8 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
     ///    [has been emptied](Self::try_empty).
     /// 3. `shard` always refers to the same one.
     pub(crate) unsafe fn with_shard(shard: S) -> Self {
+        // The queue that had the shard before has left nothing to be cleared away.
+        let n_cleared = shard.cancelled_remotely();
         Self {
             shard,
             payload: PhantomData,
@@ -62,7 +64,7 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
             due: Vec::new(),
             unsettled: Vec::new(),
             newest_turn: Turn::FIRST,
-            n_cleared: 0,
+            n_cleared,
         }
     }
 
