@@ -330,6 +330,30 @@ fn one_that_is_left_before_its_expiry_has_run_is_left_in_time() {
     });
 }
 
+// M10, T4
+#[test]
+fn a_foreign_future_that_ends_with_the_deadline_leaves_no_request_behind() {
+    in_order(async {
+        let scope = TimeoutScope::never();
+        let handle = scope.clone();
+        // Not one of this library's, so it knows nothing of a cancellation that waits to be delivered.
+        let (go, going) = futures::channel::oneshot::channel();
+        let task = spawn(async move {
+            let ended = scope.run(going).await;
+            yield_now().await;
+            (ended, cancelling())
+        });
+        yield_now().await;
+        handle.reschedule(Some(Handle::current().time())).unwrap();
+        while !handle.expired() {
+            yield_now().await;
+        }
+        // The task has been asked, and has not taken its next step.
+        go.send(1).unwrap();
+        assert_eq!(task.await, (Ok(Ok(1)), 0));
+    });
+}
+
 #[test]
 fn a_scope_that_moves_to_another_task_cancels_that_one() {
     in_order(async {

@@ -2,16 +2,15 @@
 #![doc = include_str!("CANCEL.md")]
 
 use std::cell::RefCell;
-use std::ptr::NonNull;
 
 use super::current;
 use super::error::{CancelMessage, TaskError};
 use super::expiry::ExpiryId;
 use super::ext::{self, Ext, Request};
 use super::handle::TaskRef;
-use super::header::{Header, TaskPtr};
+use super::header::TaskPtr;
 use super::observe::Forward;
-use super::state::{CancelRequest, EndPoll, Live, Wake};
+use super::state::{CancelRequest, EndPoll, Wake};
 use super::weak::WeakTask;
 use crate::primitive::thread_local_const;
 
@@ -21,9 +20,8 @@ use crate::primitive::thread_local_const;
 pub(crate) enum WaitsFor {
     #[default]
     Nothing,
-    /// A task, by cell and id. The leaf may have been moved elsewhere and dropped there, so the cell may be
-    /// another's by now: its memory is a cell's for ever, and the id tells.
-    Task(NonNull<Header>, u64),
+    /// A task. The leaf may have been moved elsewhere and dropped there, so it may be gone by now.
+    Task(WeakTask),
     /// Several operands at once: the request is not passed on, but delivered here (rule M5).
     Several,
 }
@@ -31,12 +29,10 @@ pub(crate) enum WaitsFor {
 impl WaitsFor {
     /// The task, if it is still there and not done.
     fn task(&self) -> Option<TaskRef> {
-        let Self::Task(header, id) = self else {
-            return None;
-        };
-        // SAFETY: `header` was a task's.
-        let task = unsafe { TaskRef::try_from_cell(*header, Live::Any) }?;
-        (task.ptr().header().id == *id).then_some(task)
+        match self {
+            Self::Task(task) => task.get(),
+            Self::Nothing | Self::Several => None,
+        }
     }
 }
 
@@ -75,11 +71,10 @@ fn with_note<R>(f: impl FnOnce(&mut WaitsFor) -> R) -> Option<R> {
 /// Notes that the running task waits for `task`, until its next poll.
 #[inline(always)]
 pub(crate) fn note_waits_for_task(task: TaskPtr) {
-    let (header, id) = (NonNull::from(task.header()), task.header().id);
     with_note(|note| {
         *note = match note {
-            WaitsFor::Nothing => WaitsFor::Task(header, id),
-            WaitsFor::Task(present, _) if *present == header => WaitsFor::Task(header, id),
+            WaitsFor::Nothing => WaitsFor::Task(WeakTask::of(task)),
+            WaitsFor::Task(present) if present.is(task) => return,
             _ => WaitsFor::Several,
         };
     });
@@ -88,9 +83,8 @@ pub(crate) fn note_waits_for_task(task: TaskPtr) {
 /// Takes a note back. Called by a leaf that is dropped or done.
 #[inline(always)]
 pub(crate) fn forget_waits_for_task(task: TaskPtr) {
-    let header = NonNull::from(task.header());
     with_note(|note| {
-        if matches!(note, WaitsFor::Task(present, _) if *present == header) {
+        if matches!(note, WaitsFor::Task(present) if present.is(task)) {
             *note = WaitsFor::Nothing;
         }
     });
@@ -355,7 +349,7 @@ unsafe fn accept(task: TaskPtr, message: Option<&CancelMessage>) {
         task.state().set_cancel();
     }
     // SAFETY: a task that is held is not done, so its scheduler is there.
-    let scheduler = unsafe { task.header().scheduler.as_ref() };
+    let scheduler = unsafe { task.scheduler() };
     // SAFETY: the caller is the holder.
     scheduler.schedule_in_order(unsafe { super::cell::Runnable::new(task) });
 }
@@ -475,6 +469,21 @@ pub(super) fn take_back_request(task: TaskPtr, shared: &mut ext::Shared) {
     }
 }
 
+/// Drops a request that was accepted and has not been delivered, where nobody asks any more: the body of the scope that it was
+/// made for ended by a future that does not stand back for a cancellation (rule M10).
+pub(super) fn drop_undelivered(task: TaskPtr, shared: &mut ext::Shared) {
+    if shared.request.take().is_none() {
+        return;
+    }
+    task.state().clear_cancel();
+    current::with(|current| {
+        if current.is_task(task.as_raw()) {
+            current.settle_requested();
+            current.set_delivering(shared.raised.is_some());
+        }
+    });
+}
+
 /// Whether a request has been accepted on behalf of what the task waits for, and waits for delivery: asyncio
 /// would have cancelled the task's private future by now.
 pub(crate) fn has_accepted(task: TaskPtr) -> bool {
@@ -559,7 +568,7 @@ pub(crate) fn cancelled(task: TaskPtr, message: Option<CancelMessage>) -> TaskEr
 /// The failure of a task that a cancellation went through. The caller is the task's holder.
 pub(crate) fn unwound(task: TaskPtr, message: Option<CancelMessage>) -> TaskError {
     // SAFETY: a task that is held is not done, so its scheduler is there.
-    let scheduler = unsafe { task.header().scheduler.as_ref() };
+    let scheduler = unsafe { task.scheduler() };
     if scheduler.gives_messages_once() {
         TaskError::cancelled_once(task.task_name(), message)
     } else {

@@ -12,9 +12,11 @@ use crate::scope::catch_cancelled;
 use crate::task::cancel;
 use crate::task::current::{self, Current};
 use crate::task::error::TaskError;
+use crate::task::expiry::{self, ExpiryId, Left};
 use crate::task::handle::Task;
 use crate::task::leaf::yield_now;
 use crate::task::promise::promise;
+use crate::task::weak::WeakTask;
 
 /// The end of a task that is done.
 fn end_of<T>(task: &Task<T>) -> Result<&T, &TaskError> {
@@ -320,5 +322,46 @@ fn a_request_that_was_taken_back_does_not_come_back() {
         runner.join().expect("no panic");
         let has_ended_cancelled = end_of(&task).is_err();
         assert!(!(has_ended_cancelled && took_back.load(Ordering::Relaxed)));
+    });
+}
+
+/// A deadline that passes against the end of the scope that set it, and then a wait for something else: the scope takes back what was
+/// counted, or keeps it from being counted, and nothing comes later. Catches a side that does not look whether the other has
+/// been there, and a request that is not taken back.
+#[test]
+fn a_deadline_meets_the_end_of_its_scope() {
+    two_busy_threads(|| {
+        let runners = Runners::new();
+        let id = ExpiryId {
+            queue: 1,
+            slot: 0,
+            number: 1,
+        };
+        let flag = Flag::new();
+        let body = flag.wait();
+        let task = runners.spawn(async move {
+            let ended = catch_cancelled(body).await;
+            let task = current::with(Current::task).expect("a task runs this");
+            let left = expiry::leave(task, id, 0);
+            if left == Left::InTime {
+                assert!(ended.is_ok(), "nobody else has asked");
+            }
+            yield_now().await;
+        });
+        let (weak, waker) = (WeakTask::of(task.ptr()), waker_of(&task));
+        runners.run_queued();
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || {
+                flag.set();
+                waker.wake();
+                runners.run();
+            }
+        });
+        cancel::expire(weak, id);
+        runners.run();
+        runner.join().expect("no panic");
+        assert!(end_of(&task).is_ok(), "a request outlived its scope");
+        assert_eq!(task.cancelling(), 0);
     });
 }
