@@ -7,6 +7,7 @@
 #[expect(unreachable_pub, reason = "the public face of operands")]
 pub(crate) mod operand;
 
+use std::fmt;
 use std::sync::Arc as StdArc;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ impl Task<()> {
 pub(crate) struct TaskBuilder(Option<Handle>);
 
 impl TaskBuilder {
-    pub(crate) fn name(self, _: String) -> Self {
+    pub(crate) fn name(self, _: impl Into<String>) -> Self {
         self
     }
 
@@ -109,5 +110,11 @@ impl TaskBuilder {
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         self.spawn(TryBody::new(future))
+    }
+}
+
+impl fmt::Debug for TaskBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TaskBuilder")
     }
 }

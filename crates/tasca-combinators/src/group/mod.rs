@@ -252,8 +252,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     pub fn builder(&self) -> GroupTask<'_, E> {
         GroupTask {
             group: self,
-            name: None,
-            context: None,
+            builder: Task::builder().on(self.shared.handle.clone()),
         }
     }
 

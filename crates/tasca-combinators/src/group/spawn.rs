@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tasca_core::{Context, Observer, Task, TaskRef, promise};
+use tasca_core::{Context, Observer, Task, TaskBuilder, TaskRef, promise};
 
 use super::body::{Body, Failed};
 use super::error::GroupClosed;
@@ -24,20 +24,19 @@ impl<E: Send + 'static> Observer for Shared<E> {
 #[must_use = "a builder does nothing until `spawn`"]
 pub struct GroupTask<'a, E> {
     pub(super) group: &'a TaskGroup<E>,
-    pub(super) name: Option<String>,
-    pub(super) context: Option<Context>,
+    pub(super) builder: TaskBuilder,
 }
 
 impl<E: Send + 'static> GroupTask<'_, E> {
     /// Sets the task's name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.builder = self.builder.name(name);
         self
     }
 
     /// Sets the context that the task runs in: that very one, shared, not a copy.
     pub fn context(mut self, context: Context) -> Self {
-        self.context = Some(context);
+        self.builder = self.builder.context(context);
         self
     }
 
@@ -102,7 +101,7 @@ impl<E: Send + 'static> GroupTask<'_, E> {
         self,
         future: F,
         failed: Failed<F::Output, E>,
-        spawn: impl FnOnce(tasca_core::TaskBuilder, Body<F, E>) -> Task<F::Output>,
+        spawn: impl FnOnce(TaskBuilder, Body<F, E>) -> Task<F::Output>,
     ) -> Result<Task<F::Output>, GroupClosed<F>>
     where
         F: Future + Send + 'static,
@@ -112,15 +111,8 @@ impl<E: Send + 'static> GroupTask<'_, E> {
         if !shared.gate.enter() {
             return Err(GroupClosed::new(future));
         }
-        let mut builder = Task::builder().on(shared.handle.clone());
-        if let Some(name) = self.name {
-            builder = builder.name(name);
-        }
-        if let Some(context) = self.context {
-            builder = builder.context(context);
-        }
         let body = Body::new(future, Arc::clone(shared), failed);
-        let task = spawn(builder, body);
+        let task = spawn(self.builder, body);
         if !task.observe(0, Arc::<Shared<E>>::clone(shared)) {
             // Also one that ended within the spawn (rule E8): the group knows before the spawner goes on.
             shared.child_done(0, &task);
@@ -151,7 +143,7 @@ fn refused<T: Send + 'static>(closed: &impl fmt::Display) -> Task<T> {
 impl<E> fmt::Debug for GroupTask<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GroupTask")
-            .field("name", &self.name)
+            .field("builder", &self.builder)
             .finish_non_exhaustive()
     }
 }
