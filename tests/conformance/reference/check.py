@@ -33,6 +33,7 @@ def drop_messages(v):
 
 
 def project(trace):
+    """What must not depend on the interleaving (second comparison level)."""
     per = {}
     for t, who, op, target, value in trace["events"]:
         if who is not None:
