@@ -4,7 +4,7 @@ use std::fs;
 
 use toml::{Table, Value};
 
-use crate::report::Cost;
+use crate::cost::Cost;
 
 /// The file, found from where the package was built.
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/budgets.toml");

@@ -43,6 +43,8 @@ use std::process::ExitCode;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod budgets;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod cost;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod decode;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod report;
