@@ -99,7 +99,7 @@ fn outside_a_runtime_every_call_points_at_its_caller() {
     );
     points_here!(
         tasca::time::interval(Duration::from_secs(1)),
-        "outside a tasca runtime"
+        "no tasca runtime"
     );
 }
 
@@ -107,7 +107,7 @@ fn outside_a_runtime_every_call_points_at_its_caller() {
 fn a_sleep_outside_a_runtime_points_at_its_await() {
     points_here!(
         futures::executor::block_on(async { tasca::time::sleep(Duration::ZERO).await }),
-        "outside a tasca runtime",
+        "no tasca runtime",
         "Handle::enter"
     );
 }

@@ -7,7 +7,7 @@ use std::panic::{Location, resume_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use super::close;
+use super::leftovers;
 use crate::primitive::Arc;
 use crate::scheduler::current;
 use crate::scheduler::deterministic::Ended;
@@ -149,7 +149,7 @@ fn on_seat<F: Future>(
         match seat.run_until(&|| shadow.is_finished()) {
             Ended::Over => {}
             Ended::Stopped => seat.end_root(&shadow, "the runtime has ended".to_owned()),
-            Ended::Stalled => seat.end_root(&shadow, close::stalled(shared)),
+            Ended::Stalled => seat.end_root(&shadow, leftovers::stalled(shared)),
         }
         // SAFETY: the task is done, in one of these ways.
         unsafe { task.take_output() }

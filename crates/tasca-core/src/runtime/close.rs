@@ -174,24 +174,3 @@ async fn let_queued_run(shared: &Shared) {
         pause = (pause * 2).min(PAUSE_MAX);
     }
 }
-
-/// Says that nothing can happen any more, and what every task waits for (rule H14).
-pub(super) fn stalled(shared: &Shared) -> String {
-    let text = "nothing can happen any more: nothing is ready, no timer is armed, no other thread has come".to_owned();
-    shutdown::with_list(text, &shared.all_tasks())
-}
-
-/// Reports what had to be left when the time to clean up was over.
-pub(super) fn report_unfinished(shared: &Shared, left: &[TaskRef]) {
-    if left.is_empty() {
-        return;
-    }
-    let text = format!(
-        "{} tasks did not end of being cancelled, and are dropped",
-        left.len()
-    );
-    shared.report(Problem::new(
-        Trouble::Shutdown,
-        shutdown::with_list(text, left),
-    ));
-}

@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::block_on;
-use super::spawn::{no_runtime, with_runtime};
 use crate::primitive::{Arc, Mutex};
-use crate::scheduler::current::{self, Entered};
+use crate::scheduler::current::{self, Entered, no_runtime, with_runtime};
 use crate::scheduler::extension::Extension;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::timers::{Alarm, Timer};

@@ -9,6 +9,7 @@
 //! | [`block_in_place`](mod@block_in_place) | a task that blocks its worker, and says so first |
 //! | [`run`](mod@run) | a program: main, signals |
 //! | [`close`](mod@close) | its end: what is left is cancelled, and waited for |
+//! | [`leftovers`](mod@leftovers) | what is said of tasks that have not ended |
 //! | [`simulation`](mod@simulation) | what happens beside the deterministic loop and belongs to its model |
 
 pub(crate) mod block_in_place;
@@ -16,6 +17,7 @@ pub(crate) mod block_on;
 pub(crate) mod builder;
 pub(crate) mod close;
 pub(crate) mod handle;
+mod leftovers;
 pub(crate) mod operand;
 pub(crate) mod run;
 pub(crate) mod signal;
@@ -111,7 +113,7 @@ impl Runtime {
 
     fn end(&self, timeout: Duration) {
         let left = shutdown::shut_down(&self.shared, timeout);
-        shutdown::report_left(&self.shared, &left);
+        leftovers::report_left(&self.shared, &left);
     }
 }
 

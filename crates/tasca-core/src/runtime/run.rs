@@ -7,7 +7,7 @@ use std::panic::{Location, resume_unwind};
 use futures::FutureExt;
 use futures::future::{Either, select};
 
-use super::{Runtime, block_on, close, signal};
+use super::{Runtime, block_on, close, leftovers, signal};
 use crate::scheduler::deterministic::Ended;
 use crate::scheduler::shared::{Flavor, Shared, SpawnOptions};
 use crate::scheduler::shutdown;
@@ -190,7 +190,7 @@ impl Runtime {
         let mut main = None;
         let interrupted = self.complete(|shared| main.insert(spawn(shared)).task_ref())?;
         let left = self.cancel_tasks();
-        close::report_unfinished(&self.shared, &left);
+        leftovers::report_unfinished(&self.shared, &left);
         drop(self);
         let main = main.expect("it was completed");
         let shadow = main.task_ref();
@@ -294,7 +294,7 @@ impl Runtime {
                     seat.run_cycles(1);
                     Ok(false)
                 }
-                Ended::Stalled => Err(RunError(Why::Stalled(close::stalled(shared)))),
+                Ended::Stalled => Err(RunError(Why::Stalled(leftovers::stalled(shared)))),
                 Ended::Stopped => Err(RunError(Why::Cancelled(None))),
             }
         })

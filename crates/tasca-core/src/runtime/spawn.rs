@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context as PollContext, Poll};
 
 use super::handle::Handle;
-use crate::scheduler::current;
+use crate::scheduler::current::{self, with_runtime};
 use crate::scheduler::shared::{Shared, SpawnOptions};
 use crate::task::Context;
 use crate::task::current as polling;
@@ -202,26 +202,6 @@ impl<M: FnOnce() -> F, F: Future> Future for Pinned<M, F> {
             Self::Unmade(_) => unreachable!("made above"),
         }
     }
-}
-
-/// Calls `f` with this thread's runtime.
-#[track_caller]
-#[inline]
-pub(super) fn with_runtime<R>(f: impl FnOnce(&Shared) -> R) -> R {
-    // Not inside the closure: that would be the place the panic points at.
-    match current::with_shared(|shared| shared.map(f)) {
-        Some(result) => result,
-        None => no_runtime(),
-    }
-}
-
-#[cold]
-#[track_caller]
-pub(super) fn no_runtime() -> ! {
-    panic!(
-        "there is no tasca runtime on this thread: call this in a task or in Runtime::block_on, or keep a Handle \
-         and use that"
-    )
 }
 
 /// Spawns a task with particulars; made with [`Task::builder`].

@@ -71,6 +71,31 @@ pub(crate) fn with_shared<R>(f: impl FnOnce(Option<&Shared>) -> R) -> R {
     f(unsafe { shared.as_ref() })
 }
 
+/// Calls `f` with the runtime that this thread is in.
+///
+/// # Panics
+///
+/// Outside a runtime, in the caller's name.
+#[track_caller]
+#[inline]
+pub(crate) fn with_runtime<R>(f: impl FnOnce(&Shared) -> R) -> R {
+    // Not inside the closure: that would be the place the panic points at.
+    match with_shared(|shared| shared.map(f)) {
+        Some(result) => result,
+        None => no_runtime(),
+    }
+}
+
+/// Panics where a runtime is needed and there is none.
+#[cold]
+#[track_caller]
+pub(crate) fn no_runtime() -> ! {
+    panic!(
+        "there is no tasca runtime on this thread: use this in a task or in Runtime::block_on, or keep a Handle \
+         and use that, or Handle::enter"
+    )
+}
+
 /// Whether this thread is in that very runtime.
 pub(crate) fn is_inside(shared: &Shared) -> bool {
     with_shared(|here| here.is_some_and(|here| ptr::eq(here, shared)))

@@ -11,7 +11,7 @@ use super::shared::{Flavor, Shared};
 use super::worker::{Seed, Worker};
 use crate::primitive::{Arc, Condvar, Mutex};
 use crate::task::cancel;
-use crate::task::error::{Problem, Trouble, drop_quietly};
+use crate::task::error::drop_quietly;
 use crate::task::ext::Request;
 use crate::task::handle::TaskRef;
 use crate::task::state::Live;
@@ -360,37 +360,4 @@ fn join_threads(shared: &Shared, deadline: Option<Instant>) -> usize {
         }
     }
     n_running
-}
-
-/// Reports what a shutdown has left behind.
-pub(crate) fn report_left(shared: &Shared, left: &Left) {
-    if left.n_tasks == 0 && left.n_threads == 0 {
-        return;
-    }
-    let Left { n_tasks, n_threads } = left;
-    let text = format!("{n_threads} threads and {n_tasks} tasks did not end in time");
-    let tasks = shared.all_tasks();
-    crate::task::Schedule::report(
-        shared,
-        Problem::new(Trouble::Shutdown, with_list(text, &tasks)),
-    );
-}
-
-/// The most tasks that a report lists.
-const LISTED_MAX: usize = 16;
-
-/// A text, followed by tasks and what they wait for.
-pub(crate) fn with_list(mut text: String, tasks: &[TaskRef]) -> String {
-    for (index, task) in tasks.iter().take(LISTED_MAX).enumerate() {
-        text.push_str(if index == 0 { ": " } else { "; " });
-        text.push_str(&task.ptr().describe());
-        match cancel::describe_wait(task.ptr()) {
-            Some(target) => text.extend([" waits for ", &target]),
-            None => text.push_str(" is running or queued"),
-        }
-    }
-    if tasks.len() > LISTED_MAX {
-        text.push_str(&format!("; and {} more", tasks.len() - LISTED_MAX));
-    }
-    text
 }

@@ -16,8 +16,9 @@ use std::cell::Cell;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::{Until, with_runtime};
+use super::Until;
 use crate::primitive::thread_local_const;
+use crate::scheduler::current::with_runtime;
 use crate::scheduler::timers::{self, Alarm, Timer};
 use crate::task::cancel;
 use crate::task::current::{self, Current};

@@ -13,8 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::scheduler::current;
-use crate::scheduler::shared::Shared;
+use crate::scheduler::current::{self, with_runtime};
 use crate::scheduler::timers::{Alarm, Timer};
 use crate::task::leaf;
 
@@ -148,27 +147,6 @@ fn keep_timer(timer: &mut Timer, deadline: Instant, cx: &Context<'_>) {
     });
 }
 
-/// Reaches the runtime that this thread is in.
-#[track_caller]
-#[inline]
-fn with_runtime<R>(f: impl FnOnce(&Shared) -> R) -> R {
-    let result = current::with_shared(|shared| shared.map(f));
-    // Not inside the closure: that would be the place the panic points at.
-    match result {
-        Some(result) => result,
-        None => no_runtime(),
-    }
-}
-
-#[cold]
-#[track_caller]
-fn no_runtime() -> ! {
-    panic!(
-        "sleep was polled outside a tasca runtime: use it in a task or in Runtime::block_on, or enter a \
-         runtime with Handle::enter"
-    )
-}
-
 impl Future for Sleep {
     type Output = ();
 
@@ -231,12 +209,9 @@ impl fmt::Debug for Sleep {
 #[must_use]
 pub fn interval(period: Duration) -> Interval {
     assert!(!period.is_zero(), "an interval needs a period above zero");
-    let Some(now) = current::with_shared(|shared| shared.map(|shared| shared.clock.now())) else {
-        no_runtime()
-    };
     Interval {
         period,
-        next: now,
+        next: with_runtime(|shared| shared.clock.now()),
         sleep: None,
     }
 }
