@@ -2,9 +2,7 @@
 
 use tasca_core::{Job, JobBuilder, Task};
 
-use crate::pools::Pools;
-
-/// Something that runs jobs: a [`ThreadPool`](crate::ThreadPool), the [`DefaultExecutor`], or what you make of it.
+/// Something that runs jobs: a [`ThreadPool`](crate::ThreadPool), the [`DefaultExecutor`](crate::DefaultExecutor), or what you make of it.
 ///
 /// # asyncio counterpart
 ///
@@ -55,39 +53,6 @@ impl<E: Executor + ?Sized> Executor for Box<E> {
     }
 }
 
-/// The executor for blocking calls that belongs to the runtime which the caller is in; [`to_thread`](crate::to_thread) uses it.
-///
-/// # asyncio counterpart
-///
-/// The `None` in `loop.run_in_executor(None, …)`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DefaultExecutor;
-
-impl Executor for DefaultExecutor {
-    /// # Panics
-    ///
-    /// Outside a runtime.
-    #[track_caller]
-    fn execute(&self, job: Job) {
-        Pools::blocking(job);
-    }
-}
-
-/// The executor for computations that belongs to the runtime which the caller is in: a thread for each core. [`spawn_blocking`]
-/// uses it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CpuExecutor;
-
-impl Executor for CpuExecutor {
-    /// # Panics
-    ///
-    /// Outside a runtime.
-    #[track_caller]
-    fn execute(&self, job: Job) {
-        Pools::cpu(job);
-    }
-}
-
 /// Runs `work` on `executor`, from now on, whether the task is awaited or not.
 ///
 /// `work` does not see the caller's context variables. Cancelling the task before `work` has begun takes it out of
@@ -96,7 +61,7 @@ impl Executor for CpuExecutor {
 ///
 /// # asyncio counterpart
 ///
-/// `loop.run_in_executor()`. The default executor is [`DefaultExecutor`].
+/// `loop.run_in_executor()`. The default executor is [`DefaultExecutor`](crate::DefaultExecutor).
 ///
 /// # Examples
 ///
@@ -117,42 +82,5 @@ where
 {
     let (job, task) = JobBuilder::new().build(work);
     executor.execute(job);
-    task
-}
-
-/// Runs `work`, a computation, on the runtime's threads for that, one for each core; from now on, whether the task is awaited or not.
-///
-/// There are no more such threads than cores, so `work` must not wait for anything but its own computation: calls that
-/// block belong to [`to_thread`](crate::to_thread) or to [`run_in_executor`] with the [`DefaultExecutor`]. However long
-/// the queue here, it takes nothing from those. `work` runs in a copy of the caller's context.
-///
-/// Cancelling is as for [`run_in_executor`].
-///
-/// # asyncio counterpart
-///
-/// `loop.run_in_executor()` with a `ProcessPoolExecutor`; threads do here what takes processes there.
-///
-/// # Panics
-///
-/// Outside a runtime.
-///
-/// # Examples
-///
-/// ```
-/// use tasca_blocking::spawn_blocking;
-/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
-/// # rt.block_on(async {
-/// let task = spawn_blocking(|| (1..=20_u64).product::<u64>());
-/// assert_eq!(task.await, 2_432_902_008_176_640_000);
-/// # });
-/// ```
-#[track_caller]
-pub fn spawn_blocking<F, R>(work: F) -> Task<R>
-where
-    F: FnOnce() -> R + Send + 'static,
-    R: Send + 'static,
-{
-    let (job, task) = JobBuilder::new().inherit_context().build(work);
-    Pools::cpu(job);
     task
 }

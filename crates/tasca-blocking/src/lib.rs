@@ -31,12 +31,16 @@ mod primitive;
 
 mod crew;
 
+mod ends;
+mod equipment;
+mod executor;
 mod limiter;
 
-mod executor;
-mod pools;
 mod simulated;
+
 mod thread_pool;
+
+mod pools;
 
 mod cancelled;
 pub mod fs;
@@ -47,15 +51,16 @@ mod stdin;
 mod rayon_executor;
 
 pub use cancelled::{JobCancelled, check_cancelled, is_cancelled};
-pub use executor::{CpuExecutor, DefaultExecutor, Executor, run_in_executor, spawn_blocking};
+pub use ends::{LeftBehind, QueueFull, Queued};
+pub use executor::{Executor, run_in_executor};
 pub use limiter::{Acquire, Limiter, Permit};
 pub use on_thread::{ToThread, to_thread};
-pub use pools::{PoolsConfig, PoolsStatistics, statistics};
+pub use pools::{
+    CpuExecutor, DefaultExecutor, PoolsConfig, PoolsStatistics, spawn_blocking, statistics,
+};
 #[cfg(feature = "rayon")]
 pub use rayon_executor::RayonExecutor;
 pub use simulated::sleep;
 pub use stdin::{Stdin, stdin};
 pub use tasca_core::{Job, JobBuilder, block_in_place};
-pub use thread_pool::{
-    LeftBehind, PoolStatistics, QueueFull, Queued, ThreadPool, ThreadPoolBuilder,
-};
+pub use thread_pool::{PoolStatistics, ThreadPool, ThreadPoolBuilder};

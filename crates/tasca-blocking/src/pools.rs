@@ -5,10 +5,12 @@
 
 use std::fmt;
 
-use tasca_core::{Extension, Handle, Job, Problem, Trouble};
+use tasca_core::{Extension, Handle, Job, JobBuilder, Problem, Task, Trouble};
 
+use crate::ends::Queued;
+use crate::executor::Executor;
 use crate::primitive::Instant;
-use crate::thread_pool::{Queued, ThreadPool, ThreadPoolBuilder, n_cores};
+use crate::thread_pool::{ThreadPool, ThreadPoolBuilder, n_cores};
 
 /// What belongs to one runtime.
 pub(crate) struct Pools {
@@ -54,6 +56,76 @@ impl Extension for Pools {
             .map(|left| Problem::new(Trouble::Shutdown, left.to_string()))
             .collect()
     }
+}
+
+/// The executor for blocking calls that belongs to the runtime which the caller is in; [`to_thread`](crate::to_thread) uses it.
+///
+/// # asyncio counterpart
+///
+/// The `None` in `loop.run_in_executor(None, …)`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DefaultExecutor;
+
+impl Executor for DefaultExecutor {
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    #[track_caller]
+    fn execute(&self, job: Job) {
+        Pools::blocking(job);
+    }
+}
+
+/// The executor for computations that belongs to the runtime which the caller is in: a thread for each core. [`spawn_blocking`]
+/// uses it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuExecutor;
+
+impl Executor for CpuExecutor {
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    #[track_caller]
+    fn execute(&self, job: Job) {
+        Pools::cpu(job);
+    }
+}
+
+/// Runs `work`, a computation, on the runtime's threads for that, one for each core; from now on, whether the task is awaited or not.
+///
+/// There are no more such threads than cores, so `work` must not wait for anything but its own computation: calls that
+/// block belong to [`to_thread`](crate::to_thread) or to [`run_in_executor`](crate::run_in_executor) with the [`DefaultExecutor`]. However long
+/// the queue here, it takes nothing from those. `work` runs in a copy of the caller's context.
+///
+/// Cancelling is as for [`run_in_executor`](crate::run_in_executor).
+///
+/// # asyncio counterpart
+///
+/// `loop.run_in_executor()` with a `ProcessPoolExecutor`; threads do here what takes processes there.
+///
+/// # Panics
+///
+/// Outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use tasca_blocking::spawn_blocking;
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// let task = spawn_blocking(|| (1..=20_u64).product::<u64>());
+/// assert_eq!(task.await, 2_432_902_008_176_640_000);
+/// # });
+/// ```
+#[track_caller]
+pub fn spawn_blocking<F, R>(work: F) -> Task<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let (job, task) = JobBuilder::new().inherit_context().build(work);
+    Pools::cpu(job);
+    task
 }
 
 /// Describes the pools that belong to a runtime, for those who want other ones than the defaults.

@@ -8,8 +8,9 @@ use tasca_core::{Job, Simulation};
 
 use super::turn::Turn;
 use crate::crew::{Counts, Refusal, SWEEP_MIN};
+use crate::ends::{LeftBehind, Queued};
+use crate::equipment::Equipment;
 use crate::primitive::{Arc, Condvar, Duration, Instant, Mutex, wait_until};
-use crate::thread_pool::{Equipment, LeftBehind, Queued};
 
 /// How long a closer waits for threads that were let go before it looks for events again.
 const CLOSER_LOOK: Duration = Duration::from_millis(1);

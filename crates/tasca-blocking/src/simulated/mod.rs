@@ -35,8 +35,8 @@ use std::sync::Weak;
 
 use tasca_core::{Extension, Handle, Problem, Trouble};
 
+use crate::ends::Queued;
 use crate::primitive::{Instant, Mutex};
-use crate::thread_pool::Queued;
 
 /// What a deterministic runtime knows of the pools that do not belong to it: their simulated threads end with it.
 #[derive(Default)]

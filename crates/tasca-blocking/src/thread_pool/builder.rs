@@ -6,8 +6,8 @@ use std::num::NonZero;
 use std::thread;
 
 use super::ThreadPool;
-use super::equipment::Equipment;
 use crate::crew::Limits;
+use crate::equipment::Equipment;
 use crate::limiter::Limiter;
 use crate::primitive::{Arc, Duration};
 

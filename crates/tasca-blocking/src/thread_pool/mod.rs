@@ -1,8 +1,6 @@
 //! [`ThreadPool`]: a crew with threads of the system, or with simulated ones.
 
 mod builder;
-mod ends;
-mod equipment;
 
 use std::fmt;
 use std::panic::Location;
@@ -10,6 +8,8 @@ use std::panic::Location;
 use tasca_core::{Handle, Job, JobBuilder, Process, Simulation, Task};
 
 use crate::crew::{Call, Counts, Crew, Failed, Limits, Refusal, Work};
+use crate::ends::{LeftBehind, QueueFull, Queued};
+use crate::equipment::Equipment;
 use crate::executor::Executor;
 use crate::limiter::{Limiter, Permit};
 use crate::primitive::{Arc, Duration, Instant, Mutex};
@@ -17,8 +17,6 @@ use crate::simulated;
 
 pub use builder::ThreadPoolBuilder;
 pub(crate) use builder::n_cores;
-pub use ends::{LeftBehind, QueueFull, Queued};
-pub(crate) use equipment::Equipment;
 
 /// Threads that run closures, and a queue for those that wait.
 ///

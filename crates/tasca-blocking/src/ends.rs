@@ -18,9 +18,9 @@ pub enum Queued {
 /// Their threads end when the jobs do; nobody waits for them.
 #[derive(Debug)]
 pub struct LeftBehind {
-    pub(super) running: Vec<&'static Location<'static>>,
-    pub(super) n_cancelled: usize,
-    pub(super) pool: String,
+    pub(crate) running: Vec<&'static Location<'static>>,
+    pub(crate) n_cancelled: usize,
+    pub(crate) pool: String,
 }
 
 impl LeftBehind {
@@ -39,7 +39,7 @@ impl LeftBehind {
 
 impl LeftBehind {
     /// The end of a pool whose parts have ended so.
-    pub(super) fn merge(one: Result<(), Self>, other: Result<(), Self>) -> Result<(), Self> {
+    pub(crate) fn merge(one: Result<(), Self>, other: Result<(), Self>) -> Result<(), Self> {
         match (one, other) {
             (Ok(()), end) | (end, Ok(())) => end,
             (Err(mut one), Err(other)) => {

@@ -7,24 +7,24 @@ use std::thread;
 
 use tasca_core::{Handle, Job, Problem, Trouble};
 
-use super::ends::LeftBehind;
+use crate::ends::LeftBehind;
 use crate::primitive::Arc;
 
-pub(super) type Hook = Arc<dyn Fn() + Send + Sync>;
+pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
 
 /// Name, stack and hooks of a pool's threads.
 #[derive(Clone)]
 pub(crate) struct Equipment {
-    pub(super) name: String,
-    pub(super) stack_bytes: Option<usize>,
-    pub(super) on_start: Option<Hook>,
-    pub(super) on_stop: Option<Hook>,
+    pub(crate) name: String,
+    pub(crate) stack_bytes: Option<usize>,
+    pub(crate) on_start: Option<Hook>,
+    pub(crate) on_stop: Option<Hook>,
     /// The threads are in the runtime that the pool belongs to.
-    pub(super) inside_runtime: bool,
+    pub(crate) inside_runtime: bool,
 }
 
 impl Equipment {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.into(),
             stack_bytes: None,
