@@ -18,11 +18,12 @@ use crate::task::cell::{self, Birth};
 use crate::task::error::{Problem, Reporter, Trouble};
 use crate::task::handle::{Task, TaskRef};
 use crate::task::state::Kind;
-use crate::task::{After, Callback, Runnable, Schedule};
+use crate::task::{After, Anchor, Callback, Runnable, Schedule};
 
 /// See the module.
 pub(crate) struct Runners {
     me: Weak<Self>,
+    anchor: Anchor,
     work: Mutex<Work>,
     changed: Condvar,
     reports: StdArc<Hidden<Vec<Trouble>>>,
@@ -47,6 +48,7 @@ impl Runners {
     pub(crate) fn new() -> StdArc<Self> {
         let this = StdArc::new_cyclic(|me| Self {
             me: me.clone(),
+            anchor: Anchor::new(me.as_ptr()),
             work: Mutex::new(Work::default()),
             changed: Condvar::new(),
             reports: StdArc::default(),
@@ -80,13 +82,12 @@ impl Runners {
             *next_id += 1;
             *next_id
         };
-        let scheduler: &dyn Schedule = self;
         let birth = Birth {
             kind: Kind::Task,
             home: None,
             id,
             location: Location::caller(),
-            scheduler: NonNull::from(scheduler),
+            scheduler: NonNull::from(&self.anchor),
             ext: None,
         };
         let alive = Alive(self.me.upgrade().expect("in use"));
@@ -159,6 +160,10 @@ enum Step {
 }
 
 impl Schedule for Runners {
+    fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
     fn schedule(&self, runnable: Runnable) {
         let mut work = self.work.lock();
         assert!(

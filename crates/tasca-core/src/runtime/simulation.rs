@@ -110,7 +110,7 @@ impl Simulation {
     /// Makes `job` part of the model: unlike a job on a thread outside it, it does not hold time from now to its end.
     pub fn adopt(&self, job: &Job) {
         if let Some(shared) = self.shared.upgrade()
-            && job.take_clock(Arc::as_ptr(&shared).cast())
+            && job.take_clock(&*shared)
         {
             shared.deterministic.job_ended();
         }

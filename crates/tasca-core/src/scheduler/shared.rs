@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::{OnceLock, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::task::error::{Problem, Reporter, Trouble};
 use crate::task::ext::{Ext, Request};
 use crate::task::handle::{Task, TaskRef};
 use crate::task::state::{Kind, Live};
-use crate::task::{After, Callback, JOB_ID, PROMISE_ID, Runnable, Schedule};
+use crate::task::{After, Anchor, Callback, JOB_ID, PROMISE_ID, Runnable, Schedule};
 
 /// How many spare workers may be started for each regular one, one level at a time, while tasks hold threads up.
 pub(crate) const SPARES_PER_WORKER: usize = 3;
@@ -55,6 +55,7 @@ pub(crate) enum Flavor {
 /// The heart of a runtime, alive while anybody may schedule on it.
 pub(crate) struct Shared {
     me: Weak<Shared>,
+    anchor: Anchor,
     pub(crate) flavor: Flavor,
     /// Regular workers first, then the spare ones.
     pub(crate) workers: Box<[Arc<Remote>]>,
@@ -157,6 +158,7 @@ impl Shared {
         };
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
+            anchor: Anchor::new(me.as_ptr()),
             flavor,
             idle: CachePadded::new(Idle::new(workers.len(), n_workers)),
             workers: workers.into_iter().map(Arc::new).collect(),
@@ -277,7 +279,6 @@ impl Shared {
         let context = options.context.or_else(Context::inherit);
         let ext = (options.name.is_some() || context.is_some())
             .then(|| Ext::new(context, options.name.map(Into::into)));
-        let scheduler: &dyn Schedule = self;
         let home = options.home;
         current::with_worker_of(self, |worker| {
             let number = match (options.kind, worker) {
@@ -290,7 +291,7 @@ impl Shared {
                 home,
                 id: self.ordinal | number,
                 location: options.location,
-                scheduler: NonNull::from(scheduler),
+                scheduler: NonNull::from(&self.anchor),
                 ext,
             };
             // SAFETY: (1) a runtime outlives its tasks: `shutdown` ends them first, and leaks the
@@ -343,7 +344,6 @@ impl Shared {
     /// Makes a callback, queued now or, with `timed`, by whoever wakes it.
     pub(crate) fn new_callback(&self, callback: Callback, timed: bool) -> TaskRef {
         let callback = self.guard_callback(callback);
-        let scheduler: &dyn Schedule = self;
         let birth = Birth {
             kind: if timed {
                 Kind::TimedCallback
@@ -353,7 +353,7 @@ impl Shared {
             home: None,
             id: self.ordinal,
             location: Location::caller(),
-            scheduler: NonNull::from(scheduler),
+            scheduler: NonNull::from(&self.anchor),
             ext: None,
         };
         let body = CallbackBody(Some(callback));
@@ -512,7 +512,7 @@ impl Shared {
             };
             let scheduler = task.ptr().header().scheduler;
             let ordinal = task.ptr().header().id & !crate::task::NUMBER_MASK;
-            if ptr::addr_eq(scheduler.as_ptr(), self) && ordinal == self.ordinal {
+            if scheduler == NonNull::from(&self.anchor) && ordinal == self.ordinal {
                 visit(task);
             }
         });
@@ -562,6 +562,10 @@ impl Future for CallbackBody {
 }
 
 impl Schedule for Shared {
+    fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
     #[inline]
     fn schedule(&self, runnable: Runnable) {
         self.queue(runnable, false);

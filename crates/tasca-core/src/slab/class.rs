@@ -1,30 +1,46 @@
-//! Size classes: steps of 16 bytes up to 512, then about a quarter more each, then powers of two.
+//! Size classes: steps of 8 bytes up to 256 and of 16 up to 512, then about a quarter more each, then powers of two.
 
-/// Alignment of every cell.
+/// Alignment of cells whose size is a multiple of it; of the others half as much.
 pub(crate) const CELL_ALIGN: usize = 16;
 /// Alignment of the cells of the large classes, for outputs that ask for more.
 pub(super) const LARGE_ALIGN: usize = 4096;
 
-const STEP: usize = 16;
-const FINE_MIN: usize = 96;
-const FINE_MAX: usize = 512;
-const COARSE: [usize; 10] = [640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072];
+/// A task without a future to speak of, and with room for how it ends.
+const SMALL_MIN: usize = 88;
+const SMALL_MAX: usize = 3072;
 /// Only a large *output* leads here: a large future is put behind a pointer.
 const N_LARGE: usize = 15;
-const N_FINE: usize = (FINE_MAX - FINE_MIN) / STEP + 1;
-const FIRST_LARGE: usize = N_FINE + COARSE.len();
+const FIRST_LARGE: usize = {
+    let (mut n_small, mut bytes) = (1, SMALL_MIN);
+    while bytes < SMALL_MAX {
+        bytes += step_above(bytes);
+        n_small += 1;
+    }
+    n_small
+};
 
 pub(super) const N_CLASSES: usize = FIRST_LARGE + N_LARGE;
+
+/// From a small size to the next.
+const fn step_above(bytes: usize) -> usize {
+    match bytes {
+        ..256 => 8,
+        256..512 => 16,
+        512..1024 => 128,
+        1024..2048 => 256,
+        _ => 512,
+    }
+}
 
 /// Bytes of a cell, by class.
 pub(super) const SIZES: [usize; N_CLASSES] = {
     let mut sizes = [0; N_CLASSES];
     let mut index = 0;
     while index < N_CLASSES {
-        sizes[index] = if index < N_FINE {
-            FINE_MIN + index * STEP
+        sizes[index] = if index == 0 {
+            SMALL_MIN
         } else if index < FIRST_LARGE {
-            COARSE[index - N_FINE]
+            sizes[index - 1] + step_above(sizes[index - 1])
         } else {
             LARGE_ALIGN << (index - FIRST_LARGE)
         };
@@ -50,7 +66,8 @@ impl Class {
         );
         let mut index = if align <= CELL_ALIGN { 0 } else { FIRST_LARGE };
         while index < N_CLASSES {
-            if bytes <= SIZES[index] {
+            // Cells lie side by side in their page.
+            if bytes <= SIZES[index] && SIZES[index].is_multiple_of(align) {
                 // Fits: there are far fewer than 256 classes.
                 return Self(index as u8);
             }

@@ -16,32 +16,31 @@ use crate::primitive::thread_local_const;
 
 /// What a task waits for, as far as cancel requests are concerned. Noted by the leaf that goes pending, for one
 /// poll: the next one begins with nothing.
-#[derive(Clone, Default)]
-pub(crate) enum WaitsFor {
-    #[default]
-    Nothing,
-    /// A task. The leaf may have been moved elsewhere and dropped there, so it may be gone by now.
-    Task(WeakTask),
-    /// Several operands at once: the request is not passed on, but delivered here (rule M5).
-    Several,
-}
+///
+/// The leaf may have been moved elsewhere and dropped there, so the task may be gone by now. Several operands at once are
+/// noted as nobody: the request is not passed on, but delivered here (rule M5).
+#[derive(Clone, Copy, Default)]
+pub(crate) struct WaitsFor(Option<WeakTask>);
 
 impl WaitsFor {
-    /// The task, if it is still there and not done.
+    pub(crate) const NOTHING: Self = Self(None);
+
+    /// The task, if there is one, and it is still there and not done.
     fn task(&self) -> Option<TaskRef> {
-        match self {
-            Self::Task(task) => task.get(),
-            Self::Nothing | Self::Several => None,
-        }
+        self.0.as_ref().and_then(WeakTask::get)
+    }
+
+    fn is_several(&self) -> bool {
+        self.0.as_ref().is_some_and(WeakTask::is_nobody)
     }
 }
 
 impl std::fmt::Debug for WaitsFor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Nothing => "nothing",
-            Self::Task(..) => "a task",
-            Self::Several => "several operands",
+        f.write_str(match self.0 {
+            None => "nothing",
+            Some(task) if task.is_nobody() => "several operands",
+            Some(_) => "a task",
         })
     }
 }
@@ -72,11 +71,11 @@ fn with_note<R>(f: impl FnOnce(&mut WaitsFor) -> R) -> Option<R> {
 #[inline(always)]
 pub(crate) fn note_waits_for_task(task: TaskPtr) {
     with_note(|note| {
-        *note = match note {
-            WaitsFor::Nothing => WaitsFor::Task(WeakTask::of(task)),
-            WaitsFor::Task(present) if present.is(task) => return,
-            _ => WaitsFor::Several,
-        };
+        note.0 = Some(match note.0 {
+            None => WeakTask::of(task),
+            Some(present) if present.is(task) => return,
+            Some(present) => present.into_nobody(),
+        });
     });
 }
 
@@ -84,8 +83,8 @@ pub(crate) fn note_waits_for_task(task: TaskPtr) {
 #[inline(always)]
 pub(crate) fn forget_waits_for_task(task: TaskPtr) {
     with_note(|note| {
-        if matches!(note, WaitsFor::Task(present) if present.is(task)) {
-            *note = WaitsFor::Nothing;
+        if note.0.is_some_and(|present| present.is(task)) {
+            *note = WaitsFor::NOTHING;
         }
     });
 }
@@ -104,7 +103,7 @@ pub(crate) fn noted_task() -> Option<TaskRef> {
 pub(crate) unsafe fn reset_waits_for(task: TaskPtr) {
     task.header().waits_for.with_mut(|note| {
         // SAFETY: only the holder touches the note.
-        unsafe { *note = WaitsFor::Nothing };
+        unsafe { *note = WaitsFor::NOTHING };
     });
 }
 
@@ -115,9 +114,7 @@ pub(crate) unsafe fn reset_waits_for(task: TaskPtr) {
 /// The caller is the holder of `task`.
 unsafe fn waits_for(task: TaskPtr) -> WaitsFor {
     // SAFETY: only the holder touches the note.
-    task.header()
-        .waits_for
-        .with(|note| unsafe { (*note).clone() })
+    task.header().waits_for.with(|note| unsafe { *note })
 }
 
 /// Says what a suspended task waits for, as far as that is known; `None` for one that is queued or running.
@@ -128,10 +125,10 @@ pub(crate) fn describe_wait(task: TaskPtr) -> Option<String> {
     }
     // SAFETY: the exchange made this thread the holder.
     let target = unsafe { waits_for(task) };
-    let text = match (&target, target.task()) {
-        (_, Some(target)) => target.ptr().describe(),
-        (WaitsFor::Several, None) => "several tasks at once".to_owned(),
-        _ => "something that is not a task".to_owned(),
+    let text = match target.task() {
+        Some(target) => target.ptr().describe(),
+        None if target.is_several() => "several tasks at once".to_owned(),
+        None => "something that is not a task".to_owned(),
     };
     // SAFETY: as above, and it is given up here.
     unsafe { let_go(task) };

@@ -16,7 +16,7 @@ use super::ext::{Ext, Waiter, WaiterKind, Waiters};
 use super::handle::TaskRef;
 use super::header::{Header, Parts, TaskPtr, VTable};
 use super::observe;
-use super::schedule::Schedule;
+use super::schedule::Anchor;
 use super::state::{End, Kind, Snapshot, State};
 use super::waker;
 use crate::slab::{self, CELL_ALIGN, Class};
@@ -42,7 +42,7 @@ pub(crate) struct Birth {
     pub(crate) home: Option<usize>,
     pub(crate) id: u64,
     pub(crate) location: &'static Location<'static>,
-    pub(crate) scheduler: NonNull<dyn Schedule>,
+    pub(crate) scheduler: NonNull<Anchor>,
     pub(crate) ext: Option<Box<Ext>>,
 }
 
@@ -220,7 +220,7 @@ impl<F: Future, N> Typed<F, N> {
 #[cold]
 fn panicked(task: TaskPtr, payload: Box<dyn std::any::Any + Send>) -> TaskError {
     // SAFETY: a panic is recorded before the task is COMPLETE, so the scheduler is there.
-    let reporter = unsafe { task.header().scheduler.as_ref() }.reporter();
+    let reporter = unsafe { task.scheduler() }.reporter();
     TaskError::panicked(task.task_name(), payload, Some(reporter))
 }
 
@@ -445,7 +445,7 @@ fn notify_listed(task: TaskPtr, before: Snapshot) {
         waiters.insert(before_slot.min(waiters.len()), Waiter { id: 0, what });
     }
     // SAFETY: the thread that completes a task keeps its scheduler alive.
-    let scheduler = unsafe { task.header().scheduler.as_ref() };
+    let scheduler = unsafe { task.scheduler() };
     let separate = scheduler.separates_callbacks() && !scheduler.permutes_steps();
     let has_calls = waiters
         .iter()
@@ -523,7 +523,7 @@ impl Drop for Told {
 #[inline(always)]
 pub(crate) unsafe fn queue(task: TaskPtr) {
     // SAFETY: a task that is held is not done, so its scheduler is there.
-    let scheduler = unsafe { task.header().scheduler.as_ref() };
+    let scheduler = unsafe { task.scheduler() };
     // SAFETY: the caller is the holder.
     scheduler.schedule(unsafe { Runnable::new(task) });
 }

@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use super::cancel::WaitsFor;
 use super::ext::Ext;
-use super::schedule::Schedule;
+use super::schedule::{Anchor, Schedule};
 use super::state::State;
 use crate::primitive::{AtomicPtr, UnsafeCell};
 
@@ -44,7 +44,7 @@ impl std::fmt::Debug for VTable {
     }
 }
 
-/// The first 96 bytes of every cell. The future, later the output, follows.
+/// The first 80 bytes of every cell. The future, later the output, follows.
 ///
 /// | field | who may touch it |
 /// |---|---|
@@ -71,7 +71,7 @@ pub(crate) struct Parts {
     pub(crate) id: u64,
     pub(crate) location: &'static Location<'static>,
     // Invariant: valid while the task is not COMPLETE (a runtime outlives its tasks).
-    pub(crate) scheduler: NonNull<dyn Schedule>,
+    pub(crate) scheduler: NonNull<Anchor>,
 }
 
 impl Header {
@@ -115,12 +115,12 @@ impl Parts {
         ext: Option<Box<Ext>>,
         id: u64,
         location: &'static Location<'static>,
-        scheduler: NonNull<dyn Schedule>,
+        scheduler: NonNull<Anchor>,
     ) -> Self {
         Self {
             vtable,
             waiter: UnsafeCell::new(MaybeUninit::uninit()),
-            waits_for: UnsafeCell::new(WaitsFor::Nothing),
+            waits_for: UnsafeCell::new(WaitsFor::NOTHING),
             ext: AtomicPtr::new(ext.map_or(std::ptr::null_mut(), Box::into_raw)),
             id,
             location,
@@ -208,6 +208,17 @@ impl TaskPtr {
     #[inline(always)]
     pub(crate) fn as_raw(self) -> *const Header {
         self.0.as_ptr()
+    }
+
+    /// The scheduler.
+    ///
+    /// # Safety
+    ///
+    /// The task is not COMPLETE while the reference is used, or something else keeps its scheduler.
+    #[inline(always)]
+    pub(crate) unsafe fn scheduler<'a>(self) -> &'a dyn Schedule {
+        // SAFETY: the invariant at `Parts::scheduler`, and the caller's promise.
+        unsafe { Anchor::scheduler(self.header().scheduler) }
     }
 
     /// The future or output.

@@ -30,6 +30,7 @@ use super::ext::{Attachment, Ext};
 use super::handle::{Task, TaskRef};
 use super::header::{Header, TaskPtr};
 use super::promise::{self, Inline, Passive, Promise};
+use super::schedule::Schedule;
 use super::state::Kind;
 
 /// What a job's cell holds until it is done.
@@ -154,7 +155,7 @@ impl JobBuilder {
             home: None,
             id: scheduler.next_job_id(),
             location,
-            scheduler: NonNull::from(&*scheduler),
+            scheduler: NonNull::from(scheduler.anchor()),
             ext,
         };
         let passive = Passive {
@@ -205,7 +206,7 @@ impl Job {
             return;
         }
         // SAFETY: a passive cell that is not done keeps its scheduler; this thread claimed it.
-        let scheduler = unsafe { task.header().scheduler.as_ref() }.keep();
+        let scheduler = unsafe { task.scheduler() }.keep();
         let payload: Box<dyn Any + Send> = Box::new(why.into());
         let error = TaskError::panicked(task.task_name(), payload, Some(scheduler.reporter()));
         // SAFETY: claimed, and the body is there.
@@ -236,8 +237,8 @@ impl Job {
 
     /// Takes over the hold that the job has on the clock of a deterministic runtime, if it is that of `scheduler` and the job
     /// still has it: `true`, if so.
-    pub(crate) fn take_clock(&self, scheduler: *const ()) -> bool {
-        ptr::addr_eq(self.task.header().scheduler.as_ptr(), scheduler) && take_clock(self.task)
+    pub(crate) fn take_clock(&self, scheduler: &dyn Schedule) -> bool {
+        self.task.header().scheduler == NonNull::from(scheduler.anchor()) && take_clock(self.task)
     }
 
     /// Whether the task was cancelled, so that there is nothing left to run.

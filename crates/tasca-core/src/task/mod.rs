@@ -1,6 +1,6 @@
 //! Tasks: one cell each, whoever fills it.
 //!
-//! A cell is one allocation: a header of 96 bytes, then the future, later the output in its place. What only some
+//! A cell is one allocation: a header of 80 bytes, then the future, later the output in its place. What only some
 //! tasks need (a name, callbacks, a second waiter, a context) is in a side block that is made when the need arises.
 //!
 //! | file | what |
@@ -39,7 +39,7 @@ pub(crate) mod weak;
 pub(crate) use cell::{After, Runnable};
 pub(crate) use context::Context;
 pub(crate) use handle::DoneCallback;
-pub(crate) use schedule::{Callback, Schedule};
+pub(crate) use schedule::{Anchor, Callback, Schedule};
 
 /// The part of a task's id that numbers it within its runtime; above it is the runtime's own number.
 pub(crate) const NUMBER_MASK: u64 = (1 << 48) - 1;

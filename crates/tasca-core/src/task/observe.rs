@@ -51,7 +51,7 @@ pub(super) fn tell_quietly(task: TaskPtr, observer: Arc<dyn Observer>, index: us
     let told = catch_unwind(AssertUnwindSafe(move || observer.child_done(index, child)));
     if let Err(payload) = told {
         // SAFETY: the thread that completes a task keeps its scheduler alive.
-        let scheduler = unsafe { task.header().scheduler.as_ref() };
+        let scheduler = unsafe { task.scheduler() };
         scheduler.report(Problem::from_panic(Trouble::DropPanicked, payload));
     }
 }

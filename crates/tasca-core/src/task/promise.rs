@@ -16,7 +16,7 @@ use super::error::{CancelMessage, Problem, Reporter, TaskError};
 use super::ext::{Ext, Request};
 use super::handle::{Task, TaskRef};
 use super::header::TaskPtr;
-use super::schedule::{Callback, Schedule};
+use super::schedule::{Anchor, Callback, Schedule};
 use super::state::{CancelRequest, Kind};
 use crate::primitive::{Ordering, StaticU64};
 
@@ -44,7 +44,14 @@ pub(super) fn next_id_outside() -> u64 {
 /// The scheduler of promises that were made outside any runtime: callbacks run where the promise is kept.
 pub(super) struct Inline;
 
+static INLINE: Inline = Inline;
+static INLINE_ANCHOR: Anchor = Anchor::new(&raw const INLINE);
+
 impl Schedule for Inline {
+    fn anchor(&self) -> &Anchor {
+        &INLINE_ANCHOR
+    }
+
     fn schedule(&self, _: cell::Runnable) {
         unreachable!("a passive cell is never queued")
     }
@@ -117,7 +124,7 @@ pub(crate) fn new_promise<T: Send + 'static>(
         home: None,
         id: scheduler.next_promise_id(),
         location,
-        scheduler: NonNull::from(&*scheduler),
+        scheduler: NonNull::from(scheduler.anchor()),
         ext,
     };
     // SAFETY: (1) the cell's own body keeps the scheduler until the task is done. (2) The body is
@@ -276,7 +283,7 @@ pub(super) fn cancel_passive(task: TaskPtr, message: Option<&CancelMessage>) -> 
 /// The caller has claimed the task, whose body is in place.
 pub(super) unsafe fn end_cancelled(task: TaskPtr, message: Option<CancelMessage>) {
     // SAFETY: a passive cell that is not done keeps its scheduler.
-    let scheduler = unsafe { task.header().scheduler.as_ref() }.keep();
+    let scheduler = unsafe { task.scheduler() }.keep();
     task.state().acquire();
     let error = cancel::cancelled(task, message);
     // SAFETY: claimed, and the body is there.

@@ -1,13 +1,51 @@
 //! What a task needs from whoever runs it.
 
+use std::ptr::NonNull;
+
 use super::cell::Runnable;
 use super::error::Problem;
 
 /// A closure that runs once, as a step of the event loop.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
 
+/// The way from a task to its scheduler: a part of the scheduler that says where, and what, the whole is. A pointer to
+/// it is one word in each task; a pointer to the trait object would be two.
+#[derive(Debug)]
+pub(crate) struct Anchor {
+    // Invariant: points to the scheduler that this is part of.
+    scheduler: *const dyn Schedule,
+}
+
+// SAFETY: the pointer gives shared references to a scheduler, which is `Sync`.
+unsafe impl Send for Anchor {}
+// SAFETY: as above.
+unsafe impl Sync for Anchor {}
+
+impl Anchor {
+    /// For the scheduler at `scheduler`, which may yet have to be made.
+    pub(crate) const fn new(scheduler: *const dyn Schedule) -> Self {
+        Self { scheduler }
+    }
+
+    /// The scheduler that `this` is part of.
+    ///
+    /// # Safety
+    ///
+    /// The scheduler has been made, and is not dropped while the reference is used.
+    #[inline(always)]
+    pub(crate) unsafe fn scheduler<'a>(this: NonNull<Self>) -> &'a dyn Schedule {
+        // SAFETY: the caller's promise: a part is there as long as the whole.
+        let this = unsafe { this.as_ref() };
+        // SAFETY: the invariant, and the caller's promise.
+        unsafe { &*this.scheduler }
+    }
+}
+
 /// The scheduler, as tasks see it.
 pub(crate) trait Schedule: Send + Sync {
+    /// The way back to this, for tasks.
+    fn anchor(&self) -> &Anchor;
+
     /// Queues a task that has become runnable.
     ///
     /// The task keeps the scheduler alive only until it is queued: an implementation that goes on

@@ -118,5 +118,5 @@ pub(crate) fn wake_reported(scheduler: &dyn Schedule, waker: Waker) {
 #[inline(always)]
 pub(super) fn wake_quietly(task: TaskPtr, waker: Waker) {
     // SAFETY: the thread that completes a task keeps its scheduler alive.
-    wake_reported(unsafe { task.header().scheduler.as_ref() }, waker);
+    wake_reported(unsafe { task.scheduler() }, waker);
 }

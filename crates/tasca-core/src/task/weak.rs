@@ -6,6 +6,9 @@ use super::handle::TaskRef;
 use super::header::{Header, TaskPtr};
 use super::state::Live;
 
+/// An id that no task has: a job is no promise.
+const NOBODY: u64 = u64::MAX;
+
 /// Names a task without a reference to it: copying it costs nothing, and it keeps nothing alive.
 ///
 /// The cell may be another task's by now, or nobody's. Its memory is a cell's for ever, and the id tells.
@@ -39,8 +42,21 @@ impl WeakTask {
 
     /// The task, if it is still there and not done.
     pub(crate) fn get(&self) -> Option<TaskRef> {
+        if self.is_nobody() {
+            return None;
+        }
         // SAFETY: the invariant at `header`.
         let task = unsafe { TaskRef::try_from_cell(self.header, Live::Any) }?;
         (task.ptr().header().id == self.id).then_some(task)
+    }
+
+    /// The same, spoiled: it names no task.
+    pub(crate) fn into_nobody(self) -> Self {
+        Self { id: NOBODY, ..self }
+    }
+
+    /// Whether this comes from [`into_nobody`](Self::into_nobody).
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.id == NOBODY
     }
 }

@@ -8,20 +8,20 @@ use crate::time::{Sleep, sleep};
 
 /// Bytes of the cell of a task with this future, whose output is smaller.
 fn cell_bytes<F>(_: &F) -> usize {
-    (size_of::<Header>() + size_of::<F>()).next_multiple_of(16)
+    (size_of::<Header>() + size_of::<F>()).next_multiple_of(8)
 }
 
 #[test]
-fn a_task_is_96_bytes_and_its_future() {
-    assert_eq!(size_of::<Header>(), 96);
+fn a_task_is_80_bytes_and_its_future() {
+    assert_eq!(size_of::<Header>(), 80);
 }
 
 #[test]
-fn a_sleeping_task_is_at_most_200_bytes() {
+fn a_sleeping_task_is_at_most_180_bytes() {
     assert_eq!(size_of::<Sleep>(), 40);
     assert_eq!(Shard::BYTES_PER_TIMER, 52);
     let bare = sleep(Duration::ZERO);
-    assert!(cell_bytes(&bare) + Shard::BYTES_PER_TIMER <= 200);
+    assert!(cell_bytes(&bare) + Shard::BYTES_PER_TIMER <= 180);
     let in_a_block = async { sleep(Duration::ZERO).await };
-    assert!(cell_bytes(&in_a_block) + Shard::BYTES_PER_TIMER <= 200);
+    assert!(cell_bytes(&in_a_block) + Shard::BYTES_PER_TIMER <= 180);
 }
