@@ -24,6 +24,8 @@ mod models;
 mod primitive;
 mod runners;
 mod slab;
+#[expect(dead_code, reason = "asked where mutations are woven in")]
+mod switch;
 
 #[path = "../../crates/tasca-core/src/biased/mod.rs"]
 mod biased;

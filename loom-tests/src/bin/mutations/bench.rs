@@ -1,196 +1,227 @@
-//! The copy of the sources that mutations are tried on.
+//! Builds the models on mutated sources, and runs them.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::list::Mutation;
+use crate::sources::Sources;
+use crate::weave::{Edit, weave};
 
-/// A model that takes longer under a mutation counts as hung: none takes a quarter of it without.
+/// A model that takes longer under a mutation counts as hung: none takes a tenth of it without.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What became of a mutation.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The model failed, as it should.
+    /// A model failed, as it should.
     Red,
     /// It did not end, which is a failure too.
     Hung,
-    /// It passed.
+    /// All passed.
     Survived,
     /// The mutated sources do not compile.
     Broken,
-    /// The entry does not fit the sources any more.
-    Stale(String),
+}
+
+impl Verdict {
+    pub(crate) fn is_seen(&self) -> bool {
+        matches!(self, Self::Red | Self::Hung)
+    }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Red => f.pad("red"),
-            Self::Hung => f.pad("red (hung)"),
-            Self::Survived => f.pad("SURVIVED"),
-            Self::Broken => f.pad("BROKEN"),
-            Self::Stale(why) => write!(f, "STALE ({why})"),
-        }
+        f.pad(match self {
+            Self::Red => "red",
+            Self::Hung => "red (hung)",
+            Self::Survived => "SURVIVED",
+            Self::Broken => "BROKEN",
+        })
     }
 }
 
+/// A change of one file that models should notice.
+#[derive(Clone, Debug)]
+pub(crate) struct Mutant {
+    pub(crate) file: String,
+    pub(crate) edit: Edit,
+}
+
+/// A copy of the sources with all mutants woven in, and the models built on it.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    tree: PathBuf,
+    copy: Sources,
     target: PathBuf,
+    place: PathBuf,
+    mutants: Vec<Mutant>,
+    program: PathBuf,
+    /// Those that need a build of their own.
+    alone: Vec<usize>,
 }
 
 impl Bench {
-    /// Copies what the models are built from.
-    pub(crate) fn new() -> Result<Self, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .ok_or("no workspace")?;
+    pub(crate) fn new(sources: &Sources, mutants: Vec<Mutant>) -> Result<Self, String> {
         let place = std::env::var_os("TASCA_MUTATIONS_DIR").map_or_else(
             || std::env::temp_dir().join("tasca-mutations"),
             PathBuf::from,
         );
-        let bench = Self {
-            tree: place.join("tree"),
-            target: place.join("target"),
-        };
-        if bench.tree.exists() {
-            fs::remove_dir_all(&bench.tree).map_err(|error| error.to_string())?;
+        let copy = sources.copy_to(place.join("tree"))?;
+        let target = place.join("target");
+        let mut edits: BTreeMap<&str, Vec<(usize, &Edit)>> = BTreeMap::new();
+        for (number, mutant) in mutants.iter().enumerate() {
+            let of_file = edits.entry(&mutant.file).or_default();
+            of_file.push((number, &mutant.edit));
         }
-        copy_folder(&root.join("loom-tests"), &bench.tree.join("loom-tests"))?;
-        for entry in entries_of(&root.join("crates"))? {
-            let sources = Path::new("crates").join(entry).join("src");
-            copy_folder(&root.join(&sources), &bench.tree.join(&sources))?;
+        let mut alone = Vec::new();
+        for (file, edits) in edits {
+            let (woven, left) = weave(&copy.read(file)?, &edits);
+            copy.write(file, &woven)?;
+            alone.extend(left);
         }
-        copy(&root.join("Cargo.lock"), &bench.tree.join("Cargo.lock"))?;
-        let manifest = read(&root.join("Cargo.toml"))?;
-        let (before, rest) = manifest
-            .split_once("members = [")
-            .ok_or("no members in Cargo.toml")?;
-        let (_, after) = rest
-            .split_once(']')
-            .ok_or("no end of members in Cargo.toml")?;
-        let manifest = format!("{before}members = [\"loom-tests\"]{after}");
-        write(&bench.tree.join("Cargo.toml"), &manifest)?;
-        Ok(bench)
+        let program = build(&copy, &target)?
+            .map_err(|errors| format!("the models do not compile with all mutations:\n{errors}"))?;
+        let kept = place.join("woven");
+        fs::copy(program, &kept).map_err(|error| error.to_string())?;
+        Ok(Self {
+            copy,
+            target,
+            place,
+            mutants,
+            program: kept,
+            alone,
+        })
     }
 
-    fn file_of(&self, mutation: &Mutation) -> PathBuf {
-        let crates = self.tree.join("crates");
-        if mutation.file.starts_with("tasca-") {
-            return crates.join(mutation.file);
-        }
-        crates.join("tasca-core/src").join(mutation.file)
+    /// Which models come to each mutant, by number; and how long each takes, mutated nowhere.
+    pub(crate) fn trace(&self, models: &[String]) -> Result<Vec<Reach>, String> {
+        let reaches = side_by_side(models.len(), |index| {
+            let model = &models[index];
+            let file = self.place.join(format!("reached-{index}"));
+            fs::write(&file, "").map_err(|error| error.to_string())?;
+            let begun = Instant::now();
+            let verdict = run_model(
+                Command::new(&self.program).env("TASCA_MUTATIONS_REACHED", &file),
+                model,
+            )?;
+            if verdict != Verdict::Survived {
+                return Err(format!("{model} fails as it is"));
+            }
+            let reached = fs::read_to_string(&file).map_err(|error| error.to_string())?;
+            Ok(Reach {
+                model: model.clone(),
+                takes: begun.elapsed(),
+                mutants: reached
+                    .lines()
+                    .filter_map(|line| line.parse().ok())
+                    .collect(),
+            })
+        });
+        reaches.into_iter().collect()
     }
 
-    /// Whether the mutation fits the sources.
-    pub(crate) fn check(&self, mutation: &Mutation) -> Result<(), String> {
-        mutate(&read(&self.file_of(mutation))?, mutation).map(drop)
-    }
-
-    /// Builds the models on the unchanged copy, and gives their names.
-    pub(crate) fn build_and_list(&self) -> Result<Vec<String>, String> {
-        let program = self
-            .build()?
-            .ok_or("the models do not compile as they are")?;
-        let output = Command::new(program).arg("--list").output();
-        let output = output.map_err(|error| error.to_string())?;
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .filter_map(|line| line.strip_suffix(": test")?.strip_prefix("models::"))
-            .map(str::to_owned)
-            .collect())
-    }
-
-    /// Builds the models with mutations that do not meet, and runs those that should notice.
-    pub(crate) fn try_out<'a>(
+    /// Tries the mutants, each with its models until one fails, and tells of each as it is done.
+    pub(crate) fn try_out(
         &self,
-        round: &[&'a Mutation],
-    ) -> Result<Vec<(&'a Mutation, Verdict)>, String> {
-        let mut originals = Vec::new();
-        for mutation in round {
-            let file = self.file_of(mutation);
-            let text = read(&file)?;
-            write(&file, &mutate(&text, mutation)?)?;
-            originals.push((file, text));
+        models_of: impl Fn(usize) -> Vec<String> + Sync,
+        tell: impl Fn(usize, &Verdict) + Sync,
+    ) -> Result<Vec<Verdict>, String> {
+        let n_mutants = self.mutants.len();
+        let verdicts = side_by_side(n_mutants, |number| {
+            if self.alone.contains(&number) {
+                return Ok(Verdict::Broken);
+            }
+            let verdict = self.judge(&self.program, number, &models_of(number))?;
+            tell(number, &verdict);
+            Ok(verdict)
+        });
+        let mut verdicts = verdicts.into_iter().collect::<Result<Vec<_>, String>>()?;
+        for &number in &self.alone {
+            let Mutant { file, edit } = &self.mutants[number];
+            let woven = self.copy.read(file)?;
+            let text = Sources::own().read(file)?;
+            self.copy.write(file, &edit.apply(&text))?;
+            let built = build(&self.copy, &self.target)?;
+            self.copy.write(file, &woven)?;
+            verdicts[number] = match built {
+                Ok(program) => self.judge(&program, number, &models_of(number))?,
+                Err(_) => Verdict::Broken,
+            };
+            tell(number, &verdicts[number]);
         }
-        let built = self.build();
-        // Last first: two mutations may be of one file.
-        for (file, text) in originals.iter().rev() {
-            write(file, text)?;
-        }
-        match built? {
-            Some(program) => round
-                .iter()
-                .map(|mutation| Ok((*mutation, run_model(&program, mutation.model)?)))
-                .collect(),
-            None if round.len() == 1 => Ok(vec![(round[0], Verdict::Broken)]),
-            None => {
-                let mut verdicts = Vec::new();
-                for mutation in round {
-                    verdicts.extend(self.try_out(&[*mutation])?);
-                }
-                Ok(verdicts)
+        Ok(verdicts)
+    }
+
+    fn judge(&self, program: &Path, number: usize, models: &[String]) -> Result<Verdict, String> {
+        for model in models {
+            let mut command = Command::new(program);
+            let verdict = run_model(command.env("TASCA_MUTATION", number.to_string()), model)?;
+            if verdict.is_seen() {
+                return Ok(verdict);
             }
         }
-    }
-
-    /// The test program; `None` if it does not compile.
-    fn build(&self) -> Result<Option<PathBuf>, String> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args([
-                "test",
-                "--profile",
-                "loom",
-                "--package",
-                "tasca-loom-tests",
-                "--lib",
-                "--no-run",
-            ])
-            .current_dir(&self.tree)
-            .env("CARGO_TARGET_DIR", &self.target)
-            .env("CARGO_PROFILE_LOOM_INCREMENTAL", "true")
-            .env("CARGO_PROFILE_LOOM_OPT_LEVEL", "1")
-            .output()
-            .map_err(|error| format!("cargo: {error}"))?;
-        if !output.status.success() {
-            return Ok(None);
-        }
-        let messages = String::from_utf8_lossy(&output.stderr);
-        let program = messages
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("Executable"))
-            .filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
-            .next_back()
-            .ok_or("cargo names no test program")?;
-        Ok(Some(self.tree.join(program)))
+        Ok(Verdict::Survived)
     }
 }
 
-/// The text of the mutated file: the first `old` behind `after` is replaced.
-fn mutate(text: &str, mutation: &Mutation) -> Result<String, String> {
-    let start = text
-        .find(mutation.after)
-        .ok_or_else(|| format!("no {:?}", mutation.after))?;
-    let (head, tail) = text.split_at(start);
-    if !tail.contains(mutation.old) {
-        return Err(format!("no {:?} behind {:?}", mutation.old, mutation.after));
-    }
-    Ok(format!(
-        "{head}{}",
-        tail.replacen(mutation.old, mutation.new, 1)
-    ))
+/// What a model comes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    pub(crate) model: String,
+    pub(crate) takes: Duration,
+    pub(crate) mutants: Vec<usize>,
 }
 
-fn run_model(program: &Path, model: &str) -> Result<Verdict, String> {
-    let mut child = Command::new(program)
+/// The results of a question for each number, asked on as many threads as there are cores: models run on one thread each.
+fn side_by_side<T: Send>(n: usize, ask: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let n_threads = thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let take_turns = || {
+        std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < n))
+            .map(|at| (at, ask(at)))
+            .collect::<Vec<_>>()
+    };
+    let mut results: Vec<(usize, T)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(take_turns)).collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("nothing in here panics"))
+            .collect()
+    });
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The program of all models, or what the compiler says.
+fn build(tree: &Sources, target: &Path) -> Result<Result<PathBuf, String>, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["test", "--profile", "loom", "--package", "tasca-loom-tests"])
+        .args(["--lib", "--no-run"])
+        .current_dir(tree.root())
+        .env("CARGO_TARGET_DIR", target)
+        .env("RUSTFLAGS", "-Awarnings")
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Ok(Err(messages.into_owned()));
+    }
+    let program = messages
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Executable"))
+        .filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
+        .next_back()
+        .ok_or("cargo names no test program")?;
+    Ok(Ok(tree.root().join(program)))
+}
+
+fn run_model(command: &mut Command, model: &str) -> Result<Verdict, String> {
+    let mut child = command
         .args(["--exact", &format!("models::{model}")])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -212,38 +243,4 @@ fn run_model(program: &Path, model: &str) -> Result<Verdict, String> {
         }
         thread::sleep(Duration::from_millis(20));
     }
-}
-
-fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
-    for name in entries_of(from)? {
-        let path = from.join(&name);
-        if path.is_dir() {
-            copy_folder(&path, &to.join(name))?;
-        } else {
-            copy(&path, &to.join(name))?;
-        }
-    }
-    Ok(())
-}
-
-fn entries_of(folder: &Path) -> Result<Vec<OsString>, String> {
-    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    entries
-        .map(|entry| Ok(entry.map_err(|error| error.to_string())?.file_name()))
-        .collect()
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    write(to, &read(from)?)
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

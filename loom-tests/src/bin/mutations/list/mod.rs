@@ -7,6 +7,10 @@ mod scheduler;
 mod sync;
 mod task;
 
+use crate::bench::Mutant;
+use crate::sources::Sources;
+use crate::weave::Edit;
+
 /// One weakening of the shipped sources.
 #[derive(Debug)]
 pub(crate) struct Mutation {
@@ -25,53 +29,24 @@ pub(crate) struct Mutation {
 }
 
 impl Mutation {
-    /// The room whose sources are weakened: the first part of the path; in other crates than the core, the crate
-    /// and the first part within it.
-    pub(crate) fn room(&self) -> String {
-        let path = self.file.trim_end_matches(".rs");
-        match path.split_once("/src/") {
-            Some((name, rest)) => format!("{name}/{}", first(rest)),
-            None => first(path).to_owned(),
-        }
+    /// Where it applies.
+    pub(crate) fn find(&self, sources: &Sources) -> Result<Mutant, String> {
+        let text = sources.read(self.file)?;
+        let start = text
+            .find(self.after)
+            .ok_or_else(|| format!("no {:?}", self.after))?;
+        let offset = text[start..]
+            .find(self.old)
+            .ok_or_else(|| format!("no {:?} behind {:?}", self.old, self.after))?;
+        let start = start + offset;
+        Ok(Mutant {
+            file: self.file.to_owned(),
+            edit: Edit {
+                span: start..start + self.old.len(),
+                new: self.new.to_owned(),
+            },
+        })
     }
-
-    /// Whether the model takes a room in. One whose rooms are not listed shares a build with nobody.
-    pub(crate) fn takes_in(&self, room: &str) -> bool {
-        let rooms: &[&str] = match self.model.split(':').next().unwrap_or(self.model) {
-            "biased" => &["biased"],
-            "idle" => &["idle", "queue"],
-            "inbox" => &["queue"],
-            "parker" => &["scheduler"],
-            "shutdown" => &["scheduler", "idle"],
-            "timer_queue" => &["timer_queue", "slots"],
-            "readiness" => &["driver"],
-            "hand_over" => &["biased", "idle", "queue", "timer_queue", "slots"],
-            "pool" => &["tasca-blocking/crew", "task"],
-            "task" => &["task"],
-            "combinators" => return room == "task" || self.is_of_the_same_part(room),
-            "sync_locks" | "sync_signals" => {
-                return ["task", "tasca-sync/wait", "tasca-sync/line"].contains(&room)
-                    || self.is_of_the_same_part(room)
-                    || (self.rests_on_locks()
-                        && ["tasca-sync/raw_lock", "tasca-sync/condition"].contains(&room));
-            }
-            _ => return true,
-        };
-        rooms.contains(&room)
-    }
-
-    /// Combinators and primitives have nothing to do with each other, but for what all have in common.
-    fn is_of_the_same_part(&self, room: &str) -> bool {
-        self.room() == room || room.ends_with("/set") || room.ends_with("/sync")
-    }
-
-    fn rests_on_locks(&self) -> bool {
-        ["tasca-sync/condition", "tasca-sync/barrier"].contains(&self.room().as_str())
-    }
-}
-
-fn first(path: &str) -> &str {
-    path.split('/').next().unwrap_or(path)
 }
 
 const fn m(

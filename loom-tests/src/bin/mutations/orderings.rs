@@ -1,0 +1,137 @@
+//! Every ordering of the rooms that models take in, weakened one by one.
+//!
+//! Nobody chooses these: each `Acquire`, `Release` and `AcqRel` becomes `Relaxed`, and each fence goes. A first run of the models tells which
+//! come to which place; these are tried, the quickest first, until one goes red. What none notices is either not needed or not watched, and
+//! is [`EXCUSED`] with a reason, or found.
+
+use crate::bench::{Bench, Mutant, Verdict};
+use crate::sources::Sources;
+use crate::weave::{Edit, bare, functions, innermost};
+
+/// What the models take in of crates and rooms.
+const ROOMS: &[&str] = &[
+    "biased",
+    "idle",
+    "queue",
+    "slots",
+    "timer_queue",
+    "task",
+    "driver/readiness.rs",
+    "driver/waiters.rs",
+    "scheduler/gate.rs",
+    "scheduler/parker.rs",
+    "tasca-blocking/src/crew",
+    "tasca-combinators/src",
+    "tasca-sync/src",
+];
+
+/// What becomes what.
+const WEAKENINGS: &[(&str, &str)] = &[
+    ("Ordering::AcqRel", "Ordering::Relaxed"),
+    ("Ordering::Acquire", "Ordering::Relaxed"),
+    ("Ordering::Release", "Ordering::Relaxed"),
+    ("light_fence();", ""),
+    ("heavy_fence();", ""),
+    ("fence(Ordering::SeqCst);", ""),
+];
+
+/// An ordering that no model misses.
+struct Excuse {
+    file: &'static str,
+    function: &'static str,
+    old: &'static str,
+    reason: &'static str,
+}
+
+/// Those that no model misses, and why they stay.
+const EXCUSED: &[Excuse] = &[];
+
+/// A place where something is weakened.
+struct Place {
+    mutant: Mutant,
+    function: String,
+    line: usize,
+    old: &'static str,
+}
+
+impl Place {
+    fn excuse(&self) -> Option<&'static Excuse> {
+        EXCUSED.iter().find(|excuse| {
+            excuse.file == self.mutant.file
+                && excuse.function == self.function
+                && excuse.old == self.old
+        })
+    }
+}
+
+/// Tries those in files whose names contain one of the filters; `true` if each is seen or excused.
+pub(crate) fn run(sources: &Sources, filters: &[&str]) -> Result<bool, String> {
+    let mut places = Vec::new();
+    for room in ROOMS {
+        for file in sources.files_in(room)? {
+            if filters.is_empty() || filters.iter().any(|part| file.contains(part)) {
+                find_all(&file, &sources.read(&file)?, &mut places);
+            }
+        }
+    }
+    let bench = Bench::new(
+        sources,
+        places.iter().map(|place| place.mutant.clone()).collect(),
+    )?;
+    let mut reaches = bench.trace(&sources.models()?)?;
+    reaches.sort_by_key(|reach| reach.takes);
+    let models_of = |number| -> Vec<String> {
+        let coming = reaches
+            .iter()
+            .filter(|reach| reach.mutants.contains(&number));
+        coming.map(|reach| reach.model.clone()).collect()
+    };
+    let verdicts = bench.try_out(models_of, |number, verdict| {
+        let place = &places[number];
+        let why = match (verdict, place.excuse()) {
+            (Verdict::Survived, Some(excuse)) => excuse.reason.to_owned(),
+            (Verdict::Survived, None) => format!("{} models come here", models_of(number).len()),
+            _ => String::new(),
+        };
+        let Place {
+            function,
+            line,
+            old,
+            mutant,
+        } = place;
+        println!(
+            "{verdict:<10}  {}:{line}  {function}  {old}  {why}",
+            mutant.file
+        );
+    })?;
+    let n_unseen = (places.iter().zip(&verdicts))
+        .filter(|(place, verdict)| !verdict.is_seen() && place.excuse().is_none())
+        .count();
+    println!(
+        "{} orderings, {n_unseen} neither seen nor excused",
+        places.len()
+    );
+    Ok(n_unseen == 0)
+}
+
+fn find_all(file: &str, text: &str, places: &mut Vec<Place>) {
+    let (bare, functions) = (bare(text), functions(text));
+    for (old, new) in WEAKENINGS {
+        for (start, _) in bare.match_indices(old) {
+            let span = start..start + old.len();
+            places.push(Place {
+                function: innermost(&functions, &span)
+                    .map_or_else(String::new, |function| function.name.clone()),
+                line: 1 + text[..start].matches('\n').count(),
+                old,
+                mutant: Mutant {
+                    file: file.to_owned(),
+                    edit: Edit {
+                        span,
+                        new: (*new).to_owned(),
+                    },
+                },
+            });
+        }
+    }
+}
