@@ -86,12 +86,9 @@ async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
         Err(error) if errno::in_progress(&error) => {}
         Err(error) => return Err(error),
     }
-    let stream = TcpStream::unshared(Async::from_nonblocking(socket.into()));
-    stream.writable().await?;
-    match stream.take_error()? {
-        None => Ok(stream),
-        Some(error) => Err(error),
-    }
+    TcpStream::unshared(Async::from_nonblocking(socket.into()))
+        .connected()
+        .await
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! [`TcpStream`].
 
-use std::fmt;
 use std::io;
-use std::net::{self, Shutdown, SocketAddr};
+use std::net::{self, SocketAddr};
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,8 +13,7 @@ use tasca_core::time::sleep;
 
 use super::connect::connect_any;
 use crate::address::{ToSocketAddrs, resolve};
-use crate::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, sealed};
-use crate::stream_io::impl_stream_io;
+use crate::stream_io::impl_stream;
 
 /// A TCP connection.
 ///
@@ -41,13 +39,6 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// A stream that nobody else has seen.
-    pub(super) fn unshared(io: Async<net::TcpStream>) -> Self {
-        Self {
-            io: io.assume_sole_owner(),
-        }
-    }
-
     /// Connects to the first of the given addresses that answers.
     ///
     /// Names are looked up without blocking a worker. Where there are several addresses, they are tried as RFC 8305
@@ -115,60 +106,6 @@ impl TcpStream {
     /// Those of the system.
     pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.io.poll_read_with(cx, |stream| stream.peek(buffer))
-    }
-
-    /// Waits until there is something to read, the end of the stream or an error.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Async::readable`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost if the future is dropped.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.readable().await
-    }
-
-    /// Waits until there is room to write, or an error.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Async::writable`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost if the future is dropped.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.io.writable().await
-    }
-
-    /// Divides the stream for two parts of one task. (`split` of `futures` divides any stream, behind a lock.)
-    pub fn split_mut(&mut self) -> (ReadHalf<'_, Self>, WriteHalf<'_, Self>) {
-        split::borrowed(self)
-    }
-
-    /// Divides the stream for two tasks. Dropping the writing half ends the writing half of the connection.
-    #[must_use]
-    pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
-        split::owned(self)
-    }
-
-    /// Ends the reading half, the writing half, or both, for all who use the stream.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system, [`NotConnected`](io::ErrorKind::NotConnected) if the connection is gone already.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.io.get_ref().shutdown(how)
-    }
-
-    fn shut_down_writing(&self) -> io::Result<()> {
-        match self.shutdown(Shutdown::Write) {
-            // There is nobody left to tell.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            done => done,
-        }
     }
 
     /// The address of the peer.
@@ -246,47 +183,6 @@ impl TcpStream {
     pub fn set_ttl(&self, n_hops: u32) -> io::Result<()> {
         self.io.get_ref().set_ttl(n_hops)
     }
-
-    /// Takes the error that the system keeps for the socket (`SO_ERROR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of asking for it.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.get_ref().take_error()
-    }
-
-    /// Wraps a stream of the standard library, and puts it into non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn from_std(stream: net::TcpStream) -> io::Result<Self> {
-        Async::new(stream).map(|io| Self { io })
-    }
-
-    /// Gives the stream of the standard library back. It stays in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn into_std(self) -> io::Result<net::TcpStream> {
-        self.io.into_inner()
-    }
 }
 
-impl sealed::Stream for TcpStream {
-    fn end_writing(&self) -> io::Result<()> {
-        self.shut_down_writing()
-    }
-}
-
-impl_stream_io!(TcpStream,);
-impl_stream_io!(TcpStream, &);
-crate::descriptor::impl_descriptor!(TcpStream);
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
-    }
-}
+impl_stream!(TcpStream, net::TcpStream);

@@ -1,19 +1,16 @@
 //! [`UnixStream`].
 
-use std::fmt;
 use std::io;
-use std::net::Shutdown;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 
 use rustix::io::Errno;
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tasca_core::io::Async;
 use tasca_core::time::sleep;
 
 use super::{PAUSE_MAX, PAUSE_MIN};
-use crate::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, sealed};
-use crate::stream_io::impl_stream_io;
+use crate::stream_io::impl_stream;
 
 /// A connection between Unix sockets.
 ///
@@ -43,13 +40,6 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// A stream that nobody else has seen.
-    pub(super) fn unshared(io: Async<net::UnixStream>) -> Self {
-        Self {
-            io: io.assume_sole_owner(),
-        }
-    }
-
     /// Connects to the listener on a path. Waits while the listener's queue is full.
     ///
     /// # asyncio counterpart
@@ -79,22 +69,16 @@ impl UnixStream {
                         pause = PAUSE_MAX.min(pause * 2);
                     }
                     Some(Errno::ISCONN) => break,
-                    Some(Errno::INPROGRESS) => return Self::connected(socket).await,
+                    // Not on Linux.
+                    Some(Errno::INPROGRESS) => {
+                        let stream = Self::unshared(Async::from_nonblocking(socket.into()));
+                        return stream.connected().await;
+                    }
                     _ => return Err(error),
                 },
             }
         }
         Ok(Self::unshared(Async::from_nonblocking(socket.into())))
-    }
-
-    /// Waits for a connection that the system has begun to make (not on Linux).
-    async fn connected(socket: Socket) -> io::Result<Self> {
-        let stream = Self::unshared(Async::from_nonblocking(socket.into()));
-        stream.writable().await?;
-        match stream.take_error()? {
-            None => Ok(stream),
-            Some(error) => Err(error),
-        }
     }
 
     /// Two streams that are connected to each other.
@@ -130,60 +114,6 @@ impl UnixStream {
             .await
     }
 
-    /// Waits until there is something to read, the end of the stream or an error.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Async::readable`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost if the future is dropped.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.readable().await
-    }
-
-    /// Waits until there is room to write, or an error.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Async::writable`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost if the future is dropped.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.io.writable().await
-    }
-
-    /// Divides the stream for two parts of one task. (`split` of `futures` divides any stream, behind a lock.)
-    pub fn split_mut(&mut self) -> (ReadHalf<'_, Self>, WriteHalf<'_, Self>) {
-        split::borrowed(self)
-    }
-
-    /// Divides the stream for two tasks. Dropping the writing half ends the writing half of the connection.
-    #[must_use]
-    pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
-        split::owned(self)
-    }
-
-    /// Ends the reading half, the writing half, or both, for all who use the stream.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.io.get_ref().shutdown(how)
-    }
-
-    fn shut_down_writing(&self) -> io::Result<()> {
-        match self.shutdown(Shutdown::Write) {
-            // There is nobody left to tell.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            done => done,
-        }
-    }
-
     /// The address of the peer; mostly it has none.
     ///
     /// # Errors
@@ -201,47 +131,6 @@ impl UnixStream {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get_ref().local_addr()
     }
-
-    /// Takes the error that the system keeps for the socket (`SO_ERROR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of asking for it.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        SockRef::from(&self.io).take_error()
-    }
-
-    /// Wraps a stream of the standard library, and puts it into non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn from_std(stream: net::UnixStream) -> io::Result<Self> {
-        Async::new(stream).map(|io| Self { io })
-    }
-
-    /// Gives the stream of the standard library back. It stays in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn into_std(self) -> io::Result<net::UnixStream> {
-        self.io.into_inner()
-    }
 }
 
-impl sealed::Stream for UnixStream {
-    fn end_writing(&self) -> io::Result<()> {
-        self.shut_down_writing()
-    }
-}
-
-impl_stream_io!(UnixStream,);
-impl_stream_io!(UnixStream, &);
-crate::descriptor::impl_descriptor!(UnixStream);
-
-impl fmt::Debug for UnixStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
-    }
-}
+impl_stream!(UnixStream, net::UnixStream);
