@@ -18,7 +18,6 @@ const INTERNAL: &[&str] = &[
     "Observation",
     "Observer",
     "SharedTask",
-    "awaited_task",
     "leaf",
     // What the blocking crate fills, and registers with a runtime; shown under `blocking`.
     "Extension",

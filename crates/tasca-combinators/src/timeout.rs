@@ -11,14 +11,15 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
-use tasca_core::{CatchCancelled, Expiry, Handle, Left, Reraise, awaited_task, catch_cancelled};
+use tasca_core::{
+    Awaitable, CatchCancelled, Expiry, Handle, Left, Reraise, TaskRef, catch_cancelled,
+};
 
 use crate::primitive::{Mutex, lock};
 use crate::shield::ended;
@@ -453,14 +454,15 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, body: F) -> Timeout<F::IntoF
 
 /// Waits for `future`, which may be a task; cancels it when `limit` passes first, and waits until it has stopped.
 ///
-/// The future runs in the calling task. It is polled before the clock is looked at: one that is ready at once succeeds
-/// with a limit of zero. If it is not, and waits for a task, that is cancelled at once, and waited for; a cancellation of the
-/// caller is not passed on any more then. Without a limit this is a plain await.
+/// A future runs in the calling task, and is dropped when the limit passes. With a limit of zero nothing is begun: a task that is
+/// done gives its output, one that is not is cancelled and waited for (a cancellation of the caller is not passed on
+/// any more then), and a future that is no task is not polled at all. Of a gather or a shield, whose operands have begun,
+/// make a task first, with [`Gather::into_task`](crate::Gather::into_task) or [`Shield::into_task`](crate::Shield::into_task).
+/// Without a limit this is a plain await.
 ///
 /// # asyncio counterpart
 ///
-/// `asyncio.wait_for()`. As there, the call may last longer than the limit while the future cleans up. With a limit of
-/// zero asyncio spawns and cancels a coroutine, which then never starts; here a plain future is polled once.
+/// `asyncio.wait_for()`. As there, the call may last longer than the limit while the future cleans up.
 ///
 /// # Errors
 ///
@@ -474,7 +476,7 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, body: F) -> Timeout<F::IntoF
 /// # Cancel safety
 ///
 /// A cancellation of the waiting task is passed on to a task that is waited for, and its end is awaited. Dropping the
-/// returned future drops `future`: a task is detached by that.
+/// returned future cancels such a task, and drops any other future.
 ///
 /// # Examples
 ///
@@ -494,41 +496,45 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, body: F) -> Timeout<F::IntoF
 /// assert_eq!(wait_for(stubborn, Duration::from_secs(1)).await, Ok("a value after all"));
 /// # });
 /// ```
-pub async fn wait_for<F: IntoFuture>(
+pub fn wait_for<F: Awaitable>(
     future: F,
     limit: impl Into<Option<Duration>>,
-) -> Result<F::Output, Elapsed> {
-    match limit.into() {
-        None => Ok(future.await),
-        Some(Duration::ZERO) => wait_for_no_time(future).await,
-        Some(limit) => timeout(limit, future).await,
+) -> impl Future<Output = Result<F::Output, Elapsed>> {
+    let task = CancelOnDrop(future.as_task().cloned());
+    let limit = limit.into();
+    async move {
+        let mut task = task;
+        match limit {
+            None => Ok(future.await),
+            Some(Duration::ZERO) => wait_for_no_time(future, task.0.take()).await,
+            Some(limit) => timeout(limit, future).await,
+        }
+    }
+}
+
+/// Cancels a task that is not done when nobody waits for it any more.
+struct CancelOnDrop(Option<TaskRef>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.cancel();
+        }
     }
 }
 
 /// With a limit of zero (rules F8, F9, F14).
-async fn wait_for_no_time<F: IntoFuture>(future: F) -> Result<F::Output, Elapsed> {
-    let mut future = pin!(catch_cancelled(future.into_future()));
-    let mut awaited = None;
-    let first = poll_fn(|_| {
-        // Nobody waits through this poll: it is `ended` that wakes the caller, and the second poll that finds the end.
-        let polled = future
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
-        if polled.is_pending() {
-            awaited = awaited_task();
-        }
-        Poll::Ready(polled)
-    });
-    match first.await {
-        Poll::Ready(Ok(output)) => return Ok(output),
-        // What it is has been cancelled already, by somebody else.
-        Poll::Ready(Err(cancelled)) => return cancelled.reraise().await,
-        Poll::Pending => {}
+async fn wait_for_no_time<F: IntoFuture>(
+    future: F,
+    task: Option<TaskRef>,
+) -> Result<F::Output, Elapsed> {
+    // What is no task would begin with the first poll.
+    let task = task.ok_or_else(Elapsed::new)?;
+    if task.is_finished() {
+        // If it was cancelled, then by somebody else.
+        return Ok(future.await);
     }
-    let Some(task) = awaited else {
-        return Err(Elapsed(()));
-    };
     task.cancel();
     ended(task).await;
-    future.await.map_err(|_| Elapsed(()))
+    catch_cancelled(future).await.map_err(|_| Elapsed::new())
 }

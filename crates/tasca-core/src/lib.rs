@@ -64,6 +64,7 @@ pub use runtime::{
 };
 pub use scheduler::extension::Extension;
 pub use scope::{Cancelled, CatchCancelled, Reraise, catch_cancelled, finally};
+pub use task::awaitable::Awaitable;
 pub use task::context::{Context, ContextVar, Token};
 pub use task::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
 pub use task::expiry::Left;
@@ -71,7 +72,7 @@ pub use task::handle::{CallbackId, Task, TaskId, TaskRef};
 pub use task::job::{Job, JobBuilder, current_job, current_job_cancelled};
 pub use task::join::{Finished, JoinRef, Outcome};
 pub use task::leaf::{YieldNow, yield_now};
-pub use task::observe::{CancelForward, Group, Observation, Observer, SharedTask, awaited_task};
+pub use task::observe::{CancelForward, Group, Observation, Observer, SharedTask};
 pub use task::promise::{Promise, promise};
 #[doc(inline)]
 pub use task::toolkit as leaf;

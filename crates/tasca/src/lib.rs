@@ -179,7 +179,7 @@ pub mod combinators {
         Timeout, TimeoutScope, TryOperandSet, Wait, as_completed, gather, shield, timeout,
         timeout_at, try_gather, wait, wait_for,
     };
-    pub use tasca_core::{Child, Observed, Operand, SharedTask, TryChild, TryOperand};
+    pub use tasca_core::{Awaitable, Child, Observed, Operand, SharedTask, TryChild, TryOperand};
 }
 
 pub use tasca_combinators::{

@@ -1,10 +1,12 @@
 //! The rules of `wait_for` (F), each by its name.
 
-use std::future::pending;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tasca_combinators::{shield, wait_for};
-use tasca_core::{catch_cancelled, current_task, promise, spawn, yield_now};
+use futures::FutureExt;
+use tasca_combinators::{gather, shield, wait_for};
+use tasca_core::{Task, catch_cancelled, current_task, promise, spawn, yield_now};
 
 use crate::{LONG, SHORT, everywhere, settle, slow_to_stop, stubborn, stuck, until_cancelled};
 
@@ -100,7 +102,67 @@ fn with_a_limit_of_zero_what_is_done_counts_and_the_rest_is_cancelled() {
         let shadow = running.task_ref();
         assert!(wait_for(running, Duration::ZERO).await.is_err());
         assert!(shadow.is_cancelled());
-        assert!(wait_for(pending::<()>(), Duration::ZERO).await.is_err());
+        let by_reference = stuck().await;
+        assert!(wait_for(&by_reference, Duration::ZERO).await.is_err());
+        assert!(by_reference.is_cancelled());
+    });
+}
+
+// F8, M8
+#[test]
+fn a_future_with_a_limit_of_zero_never_begins() {
+    everywhere(|| async {
+        let begun = AtomicBool::new(false);
+        let begin = async { begun.store(true, Ordering::Relaxed) };
+        assert!(wait_for(begin, Duration::ZERO).await.is_err());
+        assert!(!begun.into_inner());
+    });
+}
+
+#[test]
+fn with_a_limit_of_zero_a_gather_and_a_shield_count_as_tasks() {
+    everywhere(|| async {
+        let both = gather([2, 3].map(|n| async move { n })).into_task();
+        both.finished().await;
+        assert_eq!(wait_for(both, Duration::ZERO).await, Ok([2, 3]));
+        let work = stuck().await.into_shared();
+        let shielded = shield(work.clone()).into_task();
+        assert!(wait_for(shielded, Duration::ZERO).await.is_err());
+        assert_eq!(work.cancelling(), 0);
+        work.cancel();
+    });
+}
+
+#[test]
+fn dropping_the_future_cancels_a_task_that_it_waits_for() {
+    everywhere(|| async {
+        for limit in [Some(LONG), Some(Duration::ZERO), None] {
+            // Before the first poll, and after it.
+            let [unpolled, polled, borrowed] = [stuck().await, stuck().await, stuck().await];
+            let shadows = [&unpolled, &polled, &borrowed].map(Task::task_ref);
+            drop(wait_for(unpolled, limit));
+            for waiting in [
+                Box::pin(wait_for(polled, limit)) as Pin<Box<dyn Future<Output = _> + Send>>,
+                Box::pin(async { wait_for(&borrowed, limit).await.copied() }),
+            ] {
+                assert!(waiting.now_or_never().is_none());
+            }
+            for shadow in shadows {
+                shadow.finished().await;
+                assert!(shadow.is_cancelled());
+                assert_eq!(shadow.cancelling(), 1);
+            }
+        }
+    });
+}
+
+#[test]
+fn dropping_the_future_leaves_a_shielded_task_alone() {
+    everywhere(|| async {
+        let work = stuck().await;
+        drop(wait_for(shield(&work), LONG));
+        assert_eq!(work.cancelling(), 0);
+        work.cancel();
     });
 }
 

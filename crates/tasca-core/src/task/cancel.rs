@@ -89,11 +89,6 @@ pub(crate) fn forget_waits_for_task(task: TaskPtr) {
     });
 }
 
-/// The task in the running task's note.
-pub(crate) fn noted_task() -> Option<TaskRef> {
-    with_note(|note| note.task()).flatten()
-}
-
 /// Begins a poll: nothing is waited for yet.
 ///
 /// # Safety

@@ -11,11 +11,13 @@
 //! | [`waker`], [`leaf`], [`current`] | a task seen from inside a poll |
 //! | [`toolkit`] | the same for leaves of other crates |
 //! | [`handle`], [`join`], [`weak`] | a task seen from outside |
+//! | [`awaitable`] | a task among other things that can be awaited |
 //! | [`promise`], [`job`] | tasks that are not polled: completed by hand, or by a closure on some executor |
 //! | [`observe`] | what combinators need: groups of tasks, requests passed on, failure |
 //! | [`context`] | context variables |
 //! | [`error`], [`schedule`] | how tasks fail; what they need from a scheduler |
 
+pub(crate) mod awaitable;
 pub(crate) mod cancel;
 pub(crate) mod cell;
 pub(crate) mod context;

@@ -20,7 +20,6 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::cancel;
 use super::current;
 use super::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
 use super::ext::{Ext, WaiterKind};
@@ -431,12 +430,6 @@ where
         }
         polled
     }
-}
-
-/// Gives the task that the running task waits for, if it is one, as far as it has been polled by now.
-#[must_use]
-pub fn awaited_task() -> Option<TaskRef> {
-    cancel::noted_task()
 }
 
 impl TaskRef {

@@ -218,7 +218,19 @@ impl At {
                 Ok(mut things) => things.remove(0),
                 Err(name) => return self.unbound(&name),
             };
-            wait_for(self.output_of(&thing.task), duration).await
+            if limit.is_none_or(|ticks| ticks > 0) {
+                wait_for(self.output_of(&thing.task), duration).await
+            } else {
+                let is_done = thing.task.is_finished();
+                let ended = wait_for(&*thing.task, duration).await;
+                // A gather that was cancelled for it has the cancellation as its value.
+                let is_late =
+                    matches!(ended, Ok(Err(error)) if error::as_cancelled(error).is_some());
+                if is_late && !is_done {
+                    return Err(error::library("Timeout"));
+                }
+                ended.cloned()
+            }
         };
         let output = ended.map_err(|_| error::library("Timeout"))?;
         match output {
