@@ -399,7 +399,7 @@ impl<E: Send + 'static> Shared<E> {
             (failures, state.parent_cancelled, children)
         };
         drop(children);
-        if parent_cancelled && self.parent.uncancel() == 0 {
+        if parent_cancelled && self.parent.retract_cancel() == 0 {
             return (failures, None);
         }
         (failures, cancelled)
@@ -446,7 +446,7 @@ impl<E: Send + 'static> Drop for End<'_, E> {
             child.cancel();
         }
         if parent_cancelled {
-            self.shared.parent.uncancel();
+            self.shared.parent.retract_cancel();
         }
     }
 }

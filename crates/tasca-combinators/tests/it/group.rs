@@ -1,9 +1,12 @@
 //! The rules of `TaskGroup` (TG), each by its name.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use futures::channel::oneshot;
+use futures::future::{Either, select};
 use tasca_combinators::{ExceptionGroup, TaskGroup};
 use tasca_core::{Context, ContextVar, catch_cancelled, current_task, promise, spawn, yield_now};
 
@@ -449,5 +452,65 @@ fn a_request_of_the_group_never_leaks_out_of_the_block() {
             assert_eq!(current_task().unwrap().cancelling(), 0);
             yield_now().await;
         }
+    });
+}
+
+/// Spawns a task that is asked to stop by a group of its own, and gets `()` from a future that knows nothing of
+/// cancellations before it takes its next step. Gives what the task gives, which must have no request left then.
+async fn asked_by_a_group_and_woken_otherwise<F, T>(
+    body: impl FnOnce(oneshot::Receiver<()>) -> F,
+) -> T
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let (go, going) = oneshot::channel();
+    let body = body(going);
+    let parent = spawn(async move {
+        let ended = body.await;
+        assert_eq!(current_task().unwrap().cancelling(), 0);
+        // Here the request would arrive.
+        yield_now().await;
+        ended
+    });
+    while parent.cancelling() == 0 {
+        yield_now().await;
+    }
+    go.send(()).unwrap();
+    parent.await
+}
+
+fn fail<E: Clone + Send + 'static>(group: &TaskGroup<E>, error: E) {
+    let _detached = group.try_spawn(async { Err::<(), _>(error) });
+}
+
+// M10, TG7
+#[test]
+fn a_foreign_future_that_ends_with_the_first_failure_leaves_no_request_behind() {
+    in_order(async {
+        let failed: Failed = asked_by_a_group_and_woken_otherwise(|going| {
+            TaskGroup::scope(async |group| {
+                fail(&group, "no");
+                going.await.unwrap();
+            })
+        })
+        .await;
+        assert_eq!(errors(failed.unwrap_err()), ["no"]);
+    });
+}
+
+// M10, TG7
+#[test]
+fn a_block_that_is_dropped_leaves_no_request_behind() {
+    in_order(async {
+        asked_by_a_group_and_woken_otherwise(|going| async {
+            let block = TaskGroup::scope(async |group| {
+                fail(&group, "no");
+                pending::<()>().await;
+            });
+            let first = matches!(select(going, pin!(block)).await, Either::Left(_));
+            assert!(first);
+        })
+        .await;
     });
 }

@@ -444,8 +444,24 @@ pub(crate) fn uncancel(task: TaskPtr) -> usize {
     shared.cancelling
 }
 
+/// As [`uncancel`], for whoever made the request and lets it end with a scope: where no other stands, none is delivered any more.
+pub(super) fn retract(task: TaskPtr) -> usize {
+    let Some(ext) = task.ext() else { return 0 };
+    let mut shared = ext.shared.lock();
+    retract_request(task, &mut shared);
+    shared.cancelling
+}
+
+/// As [`retract`], with the side block of `task` locked.
+pub(super) fn retract_request(task: TaskPtr, shared: &mut ext::Shared) {
+    take_back_request(task, shared);
+    if shared.cancelling == 0 {
+        drop_undelivered(task, shared);
+    }
+}
+
 /// As [`uncancel`], with the side block of `task` locked.
-pub(super) fn take_back_request(task: TaskPtr, shared: &mut ext::Shared) {
+fn take_back_request(task: TaskPtr, shared: &mut ext::Shared) {
     shared.cancelling = shared.cancelling.saturating_sub(1);
     if shared.cancelling > 0 {
         return;
@@ -463,7 +479,7 @@ pub(super) fn take_back_request(task: TaskPtr, shared: &mut ext::Shared) {
 
 /// Drops a request that was accepted and has not been delivered, where nobody asks any more: the body of the scope that it was
 /// made for ended by a future that does not stand back for a cancellation (rule M10).
-pub(super) fn drop_undelivered(task: TaskPtr, shared: &mut ext::Shared) {
+fn drop_undelivered(task: TaskPtr, shared: &mut ext::Shared) {
     if shared.request.take().is_none() {
         return;
     }

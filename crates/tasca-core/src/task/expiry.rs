@@ -82,10 +82,7 @@ pub(crate) fn leave(task: TaskPtr, expiry: ExpiryId, n_before: usize) -> Left {
     if !shared.expiries.meet(expiry) {
         return Left::InTime;
     }
-    super::cancel::take_back_request(task, &mut shared);
-    if shared.cancelling == 0 {
-        super::cancel::drop_undelivered(task, &mut shared);
-    }
+    super::cancel::retract_request(task, &mut shared);
     Left::Late {
         is_own: shared.cancelling <= n_before,
     }

@@ -20,6 +20,7 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use pin_project_lite::pin_project;
 
+use super::cancel;
 use super::current;
 use super::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
 use super::ext::{Ext, WaiterKind};
@@ -442,6 +443,12 @@ impl TaskRef {
     /// Notes that somebody takes care of a panic of this task, so that it is not reported when nobody asks for the outcome.
     pub fn set_observed(&self) {
         self.ptr().state().set_observed();
+    }
+
+    /// As [`uncancel`](Self::uncancel), for whoever made the request on behalf of a scope that is over: if no other request stands,
+    /// one that what the task waited for has accepted, and that was not delivered, is dropped as well (rule M10).
+    pub fn retract_cancel(&self) -> usize {
+        cancel::retract(self.ptr())
     }
 
     /// Whether the task is done with an error that it was spawned to tell from a value; see
