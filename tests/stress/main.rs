@@ -4,7 +4,6 @@
 //! `TASCA_STRESS_ROUNDS` for more of them.
 #![expect(clippy::print_stderr, reason = "says which seed a failing storm had")]
 
-mod models;
 mod seeds;
 
 use std::collections::HashMap;

@@ -21,10 +21,11 @@ const CRATES: [(&str, usize); 8] = [
 ];
 
 /// Packages beside `crates/`, with the workspace crates that each may depend on.
-const OUTSIDE: [(&str, &[&str]); 5] = [
+const OUTSIDE: [(&str, &[&str]); 6] = [
     ("tasca-tests", &["tasca"]),
     ("tasca-benches", &["tasca"]),
     ("tasca-conformance", &["tasca"]),
+    ("tasca-properties", &["tasca", "tasca-conformance"]),
     ("tasca-loom-tests", &[]),
     ("xtask", &[]),
 ];

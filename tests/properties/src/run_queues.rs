@@ -1,0 +1,285 @@
+//! The run queues of three workers, the injector and the inboxes beside plain ones: no task twice, none lost, in order.
+
+use std::collections::VecDeque;
+
+use arbitrary::Arbitrary;
+
+use crate::queue::{Inbox, Injector, Private, Shared, Thief};
+
+const N_WORKERS: usize = 3;
+/// How often in a row the slot may be served while others wait.
+const SLOT_STREAK_MAX: usize = 16;
+/// Every so many tasks, one is bound to its worker.
+const BOUND_EVERY: u32 = 5;
+
+/// What happens to the queues. The first number is that of a worker, round and round.
+#[derive(Clone, Copy, Debug, Arbitrary)]
+pub enum Op {
+    /// A task is woken by the one that runs.
+    Wake(u8),
+    /// The one that runs spawns a task.
+    Spawn(u8),
+    /// A task is queued at the end.
+    PushBack(u8),
+    /// A task comes from outside.
+    Inject,
+    /// A task that is bound to the worker comes from outside.
+    Send(u8),
+    /// The worker runs the next of its own.
+    Pop(u8),
+    /// The worker lets others have its newest.
+    Share(u8, u8),
+    /// The worker runs one that it had shared.
+    TakeBack(u8),
+    /// The worker takes what another one shares.
+    Steal(u8, u8),
+    /// The worker takes what came from outside.
+    TakeInjected(u8),
+    /// The worker takes what is in its inbox.
+    TakeSent(u8),
+    /// The worker is stuck: others get its queue.
+    Rescue(u8),
+}
+
+struct Worker {
+    private: Private<u32>,
+    shared: Shared<u32>,
+    thief: Thief<u32>,
+    inbox: Inbox<u32>,
+}
+
+/// What a worker's queues should hold.
+#[derive(Default)]
+struct Model {
+    slot: Option<u32>,
+    ring: VecDeque<u32>,
+    /// How often the slot was served since the ring was.
+    streak: usize,
+    shared: VecDeque<u32>,
+    inbox: VecDeque<u32>,
+}
+
+impl Model {
+    fn pop(&mut self) -> Option<u32> {
+        if self.streak == SLOT_STREAK_MAX || self.slot.is_none() {
+            self.streak = 0;
+            return self.ring.pop_front().or_else(|| self.slot.take());
+        }
+        self.streak += 1;
+        self.slot.take()
+    }
+
+    fn push_woken(&mut self, task: u32) {
+        self.ring.extend(self.slot.replace(task));
+    }
+
+    fn push_spawned(&mut self, task: u32) {
+        match self.slot.is_none() && self.ring.is_empty() {
+            true => self.slot = Some(task),
+            false => self.ring.push_back(task),
+        }
+    }
+
+    /// The newest `count` that are not bound leave.
+    fn share(&mut self, count: usize) -> Vec<u32> {
+        let newest = self.ring.split_off(self.ring.len().saturating_sub(count));
+        let (stay, leave): (Vec<u32>, _) = newest.iter().partition(|task| is_bound(task));
+        self.ring.extend(stay);
+        leave
+    }
+
+    /// All that are not bound leave: what would run next first.
+    fn rescue(&mut self) -> Vec<u32> {
+        let slot = self.slot.take();
+        let all = slot.into_iter().chain(std::mem::take(&mut self.ring));
+        let (stay, leave): (Vec<u32>, _) = all.partition(is_bound);
+        self.ring.extend(stay);
+        leave
+    }
+}
+
+fn is_bound(task: &u32) -> bool {
+    task.is_multiple_of(BOUND_EVERY)
+}
+
+struct Queues {
+    workers: [Worker; N_WORKERS],
+    injector: Injector<u32>,
+    models: [Model; N_WORKERS],
+    injected: VecDeque<u32>,
+    n_made: u32,
+}
+
+impl Queues {
+    fn new() -> Self {
+        let worker = |_| {
+            let shared = Shared::new();
+            Worker {
+                private: Private::new(),
+                thief: shared.thief(),
+                shared,
+                inbox: Inbox::new(),
+            }
+        };
+        Self {
+            workers: [0; N_WORKERS].map(worker),
+            injector: Injector::new(),
+            models: Default::default(),
+            injected: VecDeque::new(),
+            n_made: 0,
+        }
+    }
+
+    fn make(&mut self) -> u32 {
+        self.n_made += 1;
+        self.n_made
+    }
+
+    /// A task that may go anywhere.
+    fn make_free(&mut self) -> u32 {
+        self.n_made += 1 + u32::from(is_bound(&(self.n_made + 1)));
+        self.n_made
+    }
+
+    fn apply(&mut self, op: Op) {
+        let at = |number: u8| usize::from(number) % N_WORKERS;
+        match op {
+            Op::Wake(w) => {
+                let task = self.make();
+                self.workers[at(w)].private.push_woken(task);
+                self.models[at(w)].push_woken(task);
+            }
+            Op::Spawn(w) => {
+                let task = self.make();
+                self.workers[at(w)].private.push_spawned(task);
+                self.models[at(w)].push_spawned(task);
+            }
+            Op::PushBack(w) => {
+                let task = self.make();
+                self.workers[at(w)].private.push_back(task);
+                self.models[at(w)].ring.push_back(task);
+            }
+            Op::Inject => {
+                let task = self.make_free();
+                self.injector.push(task);
+                self.injected.push_back(task);
+            }
+            Op::Send(w) => {
+                let task = self.make();
+                self.workers[at(w)].inbox.push(task);
+                self.models[at(w)].inbox.push_back(task);
+            }
+            Op::Pop(w) => {
+                let popped = self.workers[at(w)].private.pop();
+                assert_eq!(popped, self.models[at(w)].pop());
+            }
+            Op::Share(w, count) => {
+                let (worker, mut shared) = (&mut self.workers[at(w)], Vec::new());
+                let count = usize::from(count);
+                worker.private.share(count, is_bound, &mut shared);
+                worker.shared.extend(shared.iter().copied());
+                assert_eq!(shared, self.models[at(w)].share(count));
+                self.models[at(w)].shared.extend(shared);
+            }
+            Op::TakeBack(w) => {
+                let taken = self.workers[at(w)].shared.pop();
+                assert_eq!(taken, self.models[at(w)].shared.pop_front());
+            }
+            Op::Steal(w, victim) => self.steal(at(w), at(victim)),
+            Op::TakeInjected(w) => self.take_injected(at(w)),
+            Op::TakeSent(w) => {
+                let taken = self.workers[at(w)].inbox.take();
+                assert_eq!(taken, std::mem::take(&mut self.models[at(w)].inbox));
+            }
+            Op::Rescue(w) => {
+                let mut rescued = Vec::new();
+                self.workers[at(w)].private.take_all(is_bound, &mut rescued);
+                assert_eq!(rescued, self.models[at(w)].rescue());
+                rescued.iter().for_each(|task| self.injector.push(*task));
+                self.injected.extend(rescued);
+            }
+        }
+    }
+
+    /// All that the other one shares changes hands, the oldest to be run at once.
+    fn steal(&mut self, w: usize, victim: usize) {
+        if w == victim {
+            return;
+        }
+        let stolen = self.workers[w].shared.steal(&self.workers[victim].thief);
+        let mut others = std::mem::take(&mut self.models[victim].shared);
+        assert_eq!(stolen, others.pop_front());
+        self.models[w].shared.extend(others);
+    }
+
+    /// Some of what came from outside changes hands: how many is the queue's business, which is not.
+    fn take_injected(&mut self, w: usize) {
+        let shared = &self.workers[w].shared;
+        let taken = shared.take_from(&self.injector);
+        assert_eq!(taken, self.injected.pop_front());
+        let there: Vec<u32> = std::iter::from_fn(|| shared.pop()).collect();
+        shared.extend(there.iter().copied());
+        let model = &mut self.models[w].shared;
+        let n_taken = there.len().checked_sub(model.len());
+        let n_taken = n_taken.expect("what was there stays");
+        model.extend(self.injected.drain(..n_taken));
+        assert_eq!(&there, model.make_contiguous());
+    }
+
+    fn check(&self) {
+        assert_eq!(self.injector.is_empty(), self.injected.is_empty());
+        for (worker, model) in self.workers.iter().zip(&self.models) {
+            let n_private = model.ring.len() + usize::from(model.slot.is_some());
+            assert_eq!(worker.private.len(), n_private);
+            assert_eq!(worker.shared.is_empty(), model.shared.is_empty());
+            assert_eq!(worker.thief.is_empty(), model.shared.is_empty());
+            assert_eq!(worker.inbox.is_empty(), model.inbox.is_empty());
+        }
+    }
+}
+
+/// Applies `history` to the queues and to plain ones.
+///
+/// # Panics
+///
+/// If they do not agree, on what comes next or on what is empty.
+pub fn check(history: &[Op]) {
+    let mut queues = Queues::new();
+    for &op in history {
+        queues.apply(op);
+        queues.check();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::{Op, check};
+    use crate::holds;
+
+    fn op() -> impl Strategy<Value = Op> {
+        // Mostly the first one, so that something comes together.
+        let worker = || prop_oneof![3 => Just(0_u8), 1 => 1..3_u8];
+        prop_oneof![
+            6 => worker().prop_map(Op::Wake),
+            6 => worker().prop_map(Op::Spawn),
+            6 => worker().prop_map(Op::PushBack),
+            3 => Just(Op::Inject),
+            1 => worker().prop_map(Op::Send),
+            6 => worker().prop_map(Op::Pop),
+            2 => (worker(), 0..40_u8).prop_map(|(w, count)| Op::Share(w, count)),
+            1 => worker().prop_map(Op::TakeBack),
+            1 => (0..3_u8, worker()).prop_map(|(w, victim)| Op::Steal(w, victim)),
+            1 => worker().prop_map(Op::TakeInjected),
+            1 => worker().prop_map(Op::TakeSent),
+            1 => worker().prop_map(Op::Rescue),
+        ]
+    }
+
+    #[test]
+    fn run_queues_agree_with_plain_ones() {
+        holds(vec(op(), 0..300), |history| check(history));
+    }
+}
