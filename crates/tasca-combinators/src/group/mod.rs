@@ -55,8 +55,8 @@ pub use spawn::GroupTask;
 /// assert_eq!(sum.await.unwrap(), 3);
 ///
 /// let failed = TaskGroup::scope(async |group| {
-///     let _detached = group.try_spawn(async { Err::<(), _>("no luck") });
-///     let _detached = group.spawn(std::future::pending::<()>()); // cancelled
+///     group.try_spawn(async { Err::<(), _>("no luck") });
+///     group.spawn(std::future::pending::<()>()); // cancelled
 /// });
 /// let failures = failed.await.unwrap_err();
 /// assert_eq!(failures.into_errors().collect::<Vec<_>>(), ["no luck"]);

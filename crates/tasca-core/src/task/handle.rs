@@ -52,7 +52,7 @@ pub struct CallbackId(u64);
 /// `(&task).await` waits without consuming and gives `&T`; any number of tasks may do so.
 /// Everything that does not concern the output is in [`TaskRef`], to which a task dereferences.
 ///
-/// Dropping a task detaches it: it goes on.
+/// Dropping a task detaches it: it goes on, and if it panics the exception handler is told.
 ///
 /// # asyncio counterpart
 ///
@@ -79,7 +79,6 @@ pub struct CallbackId(u64);
 /// assert_eq!(task.await, 42);
 /// # });
 /// ```
-#[must_use = "dropping a task detaches it; assign it to `_detached` to say so"]
 pub struct Task<T> {
     /// `None` once the output has been taken.
     task: Option<TaskPtr>,
