@@ -1,11 +1,12 @@
 #!/usr/bin/env python3.13
 """Make a scenario on which an interpreter differs from CPython as small as it can be.
 
-    shrink.py [--level exact|outcome] FILE NAME EXECUTABLE [ARG ...]
+    shrink.py [--level exact|outcome] [--pair NAME] FILE NAME EXECUTABLE [ARG ...]
 
 Statements, objects, callbacks and options are taken away as long as what is
 left differs in the same way: in the same kind of event, before or after the
-runner closes.  Prints the scenario and both traces around the difference.
+runner closes.  Prints the scenario and both traces around the difference; or, with
+--pair, the scenario under a new name with CPython's trace, as the files in random/ have them.
 """
 
 import argparse
@@ -126,6 +127,7 @@ def main():
     warnings.simplefilter("ignore")
     ap = argparse.ArgumentParser()
     ap.add_argument("--level", choices=("exact", "outcome"), default="exact")
+    ap.add_argument("--pair", help="the new name")
     ap.add_argument("file")
     ap.add_argument("name")
     ap.add_argument("argv", nargs=argparse.REMAINDER)
@@ -139,6 +141,12 @@ def main():
         sys.stderr = open(os.devnull, "w")
         shrink(sc, lambda smaller: difference(smaller, a.argv, a.level) == kind)
         want, got = reference.run_scenario(sc), run(a.argv, sc)
+        if a.pair:
+            small = {"name": a.pair, "features": reference.features(sc), "jitter": 0}
+            small.update({k: v for k, v in sc.items() if k not in small and v})
+            print(json.dumps({"scenario": small, "trace": {**want, "name": a.pair}}, separators=(",", ":")))
+            sys.stdout.flush()
+            os._exit(0)
         print(f"{a.name}: {kind}: {check.first_difference(want, got, a.level)}")
         print(json.dumps({k: v for k, v in sc.items() if v and k != "name"}))
         i, _ = first_event(want, got)

@@ -193,6 +193,14 @@ impl<C: Children> CancelForward for Record<C> {
         }
         accepted
     }
+
+    fn is_all_done(&self) -> bool {
+        let tasks = {
+            let state = lock(&self.state);
+            state.children.as_ref().map(self.tasks)
+        };
+        tasks.is_some_and(|tasks| tasks.iter().all(TaskRef::is_about_to_end))
+    }
 }
 
 /// All children of a gather.

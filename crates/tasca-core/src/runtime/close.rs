@@ -25,8 +25,12 @@ use crate::time::{sleep, sleep_until};
 /// asyncio notices the end of the last task as that of a gather: by its callback, and that of the gather.
 const CYCLES_TO_NOTICE: usize = 2;
 
-/// Then it runs two services, its asynchronous generators' and its executor's ends, as tasks of so many cycles each.
+/// Then it runs two services, its asynchronous generators' and its executor's ends, as tasks of so many cycles each. The second
+/// takes longer if there is a pool to join.
 const CYCLES_PER_SERVICE: usize = 2;
+
+/// A pool's threads are joined after so many cycles at the latest, even if tasks that began in the closing never rest.
+const CYCLES_UNTIL_JOINED_MAX: usize = 10_000;
 
 /// So many times what is queued gets a turn where there are no cycles.
 const TURNS: usize = CYCLES_TO_NOTICE + 2 * CYCLES_PER_SERVICE;
@@ -53,6 +57,7 @@ fn cancel_all(shared: &Shared) -> Vec<TaskRef> {
         let state = task.ptr().state().load();
         !state.is_root() && !state.is_job()
     });
+    left.sort_by_key(|task| task.ptr().rank());
     // All are asked before the first of them reacts, as where there is one thread: what a task does when it is asked to stop, such
     // as to give a lock to the next, must not reach one that is about to be asked.
     shared.hold_back(|| {
@@ -99,11 +104,17 @@ fn in_cycles(shared: &Arc<Shared>, timeout: Duration) -> Vec<TaskRef> {
             report_failed(shared, &left);
         }
         seat.run_cycles(CYCLES_PER_SERVICE);
+        // The task of a job may have been cancelled while the job went on, so that only the event of its end is left.
         let has_job = || {
             let mut tasks = shared.all_tasks().into_iter();
-            tasks.any(|task| task.ptr().state().load().is_job())
+            shared.deterministic.outside.next_at().is_some()
+                || tasks.any(|task| task.ptr().state().load().is_job())
         };
-        let _stalled_or_over = seat.run_until(&|| !has_job() || is_late());
+        if shared.has_had_jobs() {
+            let _stalled_or_over = seat.run_until(&|| !has_job() || is_late());
+            // The threads are joined when there is nothing else to do.
+            seat.run_until_idle(CYCLES_UNTIL_JOINED_MAX);
+        }
         seat.run_cycles(CYCLES_PER_SERVICE);
         unfinished(left)
     })

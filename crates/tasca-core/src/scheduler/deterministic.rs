@@ -166,18 +166,36 @@ pub(crate) fn run_cycles(worker: &Worker, n_cycles: usize) {
     }
 }
 
+/// Runs cycles until nothing is ready, so many at most, in which the clock stands still.
+pub(crate) fn run_until_idle(worker: &Worker, n_cycles_max: usize) {
+    let _unlimited = current::lift_budget();
+    let mut buffers = Buffers::default();
+    for _ in 0..n_cycles_max {
+        take_inbox(worker);
+        if !is_ready(worker) {
+            return;
+        }
+        run_cycle(worker, &mut buffers);
+    }
+}
+
+/// Whether there is something to run at this instant.
+fn is_ready(worker: &Worker) -> bool {
+    worker.with_core(|core| core.queue.len()) > 0
+        || next_instant(worker).is_some_and(|instant| instant <= worker.shared().clock.now_ns())
+}
+
 /// Makes that there is something to run: moves the clock, or waits for other threads.
 fn wait_for_work(worker: &Worker) -> Result<(), Ended> {
     let shared = worker.shared();
     loop {
         take_inbox(worker);
-        if worker.with_core(|core| core.queue.len()) > 0 {
+        if is_ready(worker) {
             return Ok(());
         }
         // Outside work counts as ready: what it takes in real time, it takes in no virtual time.
         let has_jobs = shared.deterministic.has_jobs();
         match next_instant(worker) {
-            Some(instant) if instant <= shared.clock.now_ns() => return Ok(()),
             Some(_) if has_jobs && !shared.deterministic.is_in_vain() => {
                 let patience = shared.settings.stall_after;
                 if !wait_for_others(worker, Some(patience)) {

@@ -36,6 +36,8 @@ use crate::task::{After, Anchor, Callback, JOB_ID, PROMISE_ID, Runnable, Schedul
 /// How many spare workers may be started for each regular one, one level at a time, while tasks hold threads up.
 pub(crate) const SPARES_PER_WORKER: usize = 3;
 
+const FIRST_JOB: u64 = 1;
+
 /// Ids are handed out to workers in blocks; small ones at first, so that small programs see small numbers.
 const ID_BLOCK_MAX: u64 = 4096;
 
@@ -173,7 +175,7 @@ impl Shared {
             ordinal: (NEXT_ORDINAL.fetch_add(1, Ordering::Relaxed) & 0xffff) << 48,
             counters: CachePadded::new(Counters {
                 number: AtomicU64::new(1),
-                job: AtomicU64::new(1),
+                job: AtomicU64::new(FIRST_JOB),
                 promise: AtomicU64::new(1),
                 home: AtomicU64::new(0),
             }),
@@ -247,6 +249,12 @@ impl Shared {
         take_block(&self.counters.promise, wanted)
     }
 
+    /// Whether a job was ever made, so that some executor has threads.
+    pub(crate) fn has_had_jobs(&self) -> bool {
+        // Ordering: Relaxed; what this thread has not heard of is no concern of it.
+        self.counters.job.load(Ordering::Relaxed) > FIRST_JOB
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.gate.is_closed()
     }
@@ -308,7 +316,7 @@ impl Shared {
                 return handle;
             }
             let runnable = if options.eager.unwrap_or(self.settings.eager_tasks) {
-                match run_eagerly(worker, runnable) {
+                match self.run_eagerly(worker, runnable) {
                     Some(runnable) => runnable,
                     None => return handle,
                 }
@@ -321,6 +329,33 @@ impl Shared {
             }
             handle
         })
+    }
+
+    /// Takes the first step of a new task inside its spawn (rules E1 to E3), if the spawner is a task or callback on a worker that
+    /// may run it. Gives it back if it has to be queued.
+    #[cold]
+    fn run_eagerly(&self, worker: Option<&Worker>, runnable: Runnable) -> Option<Runnable> {
+        let Some(worker) = worker else {
+            return Some(runnable);
+        };
+        let may_run = runnable.home().is_none_or(|home| home == worker.index());
+        if !may_run || runnable.task().state().load().is_root() {
+            return Some(runnable);
+        }
+        let Some(_nested) = polling::nest() else {
+            return Some(runnable);
+        };
+        // Its handle is the caller's.
+        let task = runnable.task();
+        let after = runnable.run();
+        if matches!(self.flavor, Flavor::Deterministic { .. }) && !task.state().load().is_complete()
+        {
+            task.ext_or_new().shared.lock().begun_before = Some(worker.number_to_come());
+        }
+        match after {
+            After::Gone => None,
+            After::Again(runnable) => Some(runnable),
+        }
     }
 
     /// Ends a task that came too late, without polling it.
@@ -516,24 +551,6 @@ impl Shared {
                 visit(task);
             }
         });
-    }
-}
-
-/// Takes the first step of a new task inside its spawn (rules E1 to E3), if the spawner is a task or callback on a worker that
-/// may run it. Gives it back if it has to be queued.
-#[cold]
-fn run_eagerly(worker: Option<&Worker>, runnable: Runnable) -> Option<Runnable> {
-    let is_here = |home: usize| worker.is_some_and(|worker| worker.index() == home);
-    let may_run = worker.is_some() && runnable.home().is_none_or(is_here);
-    if !may_run || runnable.task().state().load().is_root() {
-        return Some(runnable);
-    }
-    let Some(_nested) = polling::nest() else {
-        return Some(runnable);
-    };
-    match runnable.run() {
-        After::Gone => None,
-        After::Again(runnable) => Some(runnable),
     }
 }
 

@@ -189,6 +189,11 @@ impl Seat<'_> {
         deterministic::run_cycles(self.0, n_cycles);
     }
 
+    /// Runs cycles until nothing is ready, so many at most; the clock stands still.
+    pub(crate) fn run_until_idle(&self, n_cycles_max: usize) {
+        deterministic::run_until_idle(self.0, n_cycles_max);
+    }
+
     /// Ends a future that this thread blocks on, and that will never be ready: drops it where it is.
     pub(crate) fn end_root(&self, root: &TaskRef, why: String) {
         root.ptr().ext_or_new().shared.lock().request = Some(Request {

@@ -193,6 +193,11 @@ impl Worker {
         self.numbers.borrow_mut().next(&self.shared)
     }
 
+    /// The number that the next task will get.
+    pub(crate) fn number_to_come(&self) -> u64 {
+        self.numbers.borrow_mut().peek(&self.shared)
+    }
+
     /// A number for a new promise.
     #[inline]
     pub(crate) fn next_promise_number(&self) -> u64 {
@@ -677,6 +682,14 @@ impl Numbers {
             Some(number) => number,
             None => self.refill(shared),
         }
+    }
+
+    fn peek(&mut self, shared: &Shared) -> u64 {
+        if self.stock.is_empty() {
+            let number = self.refill(shared);
+            self.stock.start = number;
+        }
+        self.stock.start
     }
 
     #[cold]

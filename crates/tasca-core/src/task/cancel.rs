@@ -185,16 +185,21 @@ fn note_request(
 ) -> CancelRequest {
     let outcome = task.state().request_cancel();
     if outcome == CancelRequest::Flagged {
-        // Once what the task waited for has taken a request, that one arrives (rule C10).
-        let has_accepted = shared.request.as_ref().is_some_and(|noted| noted.accepted);
-        if !has_accepted {
-            shared.request = Some(Request {
-                message: message.cloned(),
-                accepted: false,
-            });
-        }
+        note(shared, message);
     }
     outcome
+}
+
+/// Notes the message of a request that nothing has taken yet.
+fn note(shared: &mut ext::Shared, message: Option<&CancelMessage>) {
+    // Once what the task waited for has taken a request, that one arrives (rule C10).
+    let has_accepted = shared.request.as_ref().is_some_and(|noted| noted.accepted);
+    if !has_accepted {
+        shared.request = Some(Request {
+            message: message.cloned(),
+            accepted: false,
+        });
+    }
 }
 
 /// Asks `task` to stop; `false` if it is done.
@@ -249,7 +254,19 @@ fn cancel_for(
         if next.ptr().state().load().is_passive() {
             if let Some(forward) = next.ptr().ext().and_then(Ext::forward) {
                 let held = chain.iter().map(TaskRef::ptr).chain([task]).chain(holder);
-                break !next.is_finished() && pass_on_to_group(forward, held, message);
+                if next.is_finished() {
+                    break false;
+                }
+                if pass_on_to_group(forward, held, message) {
+                    break true;
+                }
+                if !next.is_about_to_end() {
+                    break false;
+                }
+                // SAFETY: `last` is held by this function, which gives it up.
+                unsafe { flag(last, message) };
+                is_last_held = false;
+                break true;
             }
             let n_cleared = last.ext_or_new().shared.lock().n_cleared;
             // Let go first: it is woken with all who wait for the same future, in its turn (rule D9).
@@ -346,6 +363,24 @@ unsafe fn accept(task: TaskPtr, message: Option<&CancelMessage>) {
     scheduler.schedule_in_order(unsafe { super::cell::Runnable::new(task) });
 }
 
+/// Gives a held, suspended task back with the request noted: what it waits for has refused it, and is about to end
+/// (rules C5, G12).
+///
+/// # Safety
+///
+/// The caller is the holder, and gives the task up.
+unsafe fn flag(task: TaskPtr, message: Option<&CancelMessage>) {
+    let end = {
+        let mut shared = task.ext_or_new().shared.lock();
+        note(&mut shared, message);
+        task.state().let_go_flagged()
+    };
+    if end == EndPoll::Requeue {
+        // SAFETY: the caller is still the holder.
+        unsafe { super::cell::queue(task) };
+    }
+}
+
 /// Gives a held task back, with whatever came in meanwhile.
 ///
 /// # Safety
@@ -373,31 +408,43 @@ pub(crate) unsafe fn suspend(task: TaskPtr) -> bool {
             EndPoll::Requeue => return true,
             EndPoll::Settle => {
                 // SAFETY: the caller is the holder.
-                if unsafe { settle(task) } {
-                    return true;
+                match unsafe { settle(task) } {
+                    Settled::Resumes => return true,
+                    Settled::IsPassedOn => {}
+                    Settled::IsSuspended => return false,
                 }
             }
         }
     }
 }
 
+/// What became of a request that was noted while the task ran.
+enum Settled {
+    /// There is none any more, or what the task waits for has it.
+    IsPassedOn,
+    /// The task resumes with it at once.
+    Resumes,
+    /// The task is given up, and resumes with it when what it waits for ends, which is about to be (rules C5, G12).
+    IsSuspended,
+}
+
 /// A request was noted while the task ran, and it is suspended now: what it waits for gets the request
-/// (rules C6, M4), or the task resumes with it. `true` if the task must be queued.
+/// (rules C6, M4), or the task resumes with it.
 ///
 /// # Safety
 ///
 /// The caller is the holder.
 #[cold]
-unsafe fn settle(task: TaskPtr) -> bool {
+unsafe fn settle(task: TaskPtr) -> Settled {
     let shared = &task.ext_or_new().shared;
     let message = {
         let mut shared = shared.lock();
         match &shared.request {
             None => {
                 task.state().clear_cancel();
-                return false;
+                return Settled::IsPassedOn;
             }
-            Some(request) if request.accepted => return true,
+            Some(request) if request.accepted => return Settled::Resumes,
             Some(request) => {
                 let message = request.message.clone();
                 shared.request = None;
@@ -408,16 +455,23 @@ unsafe fn settle(task: TaskPtr) -> bool {
     };
     // SAFETY: the caller is the holder.
     let target = unsafe { waits_for(task) }.task();
-    if target.is_some_and(|target| cancel_for(Some(task), target.ptr(), message.as_ref(), None)) {
-        return false;
+    let mut is_about_to_end = false;
+    if let Some(target) = &target {
+        if cancel_for(Some(task), target.ptr(), message.as_ref(), None) {
+            return Settled::IsPassedOn;
+        }
+        is_about_to_end = !target.is_finished() && target.is_about_to_end();
     }
     let mut shared = shared.lock();
     shared.request = Some(Request {
         message,
-        accepted: true,
+        accepted: !is_about_to_end,
     });
+    if is_about_to_end && task.state().let_go_flagged() == EndPoll::Suspended {
+        return Settled::IsSuspended;
+    }
     task.state().set_cancel();
-    true
+    Settled::Resumes
 }
 
 /// Has the task's future dropped at its next poll, which comes now if the task is suspended.

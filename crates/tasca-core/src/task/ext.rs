@@ -1,5 +1,6 @@
 //! The side block of a cell: what only some tasks need, made when the first need arises.
 
+use std::cmp::Reverse;
 use std::collections::{VecDeque, vec_deque};
 use std::iter::Chain;
 use std::option;
@@ -42,6 +43,9 @@ pub(crate) struct Shared {
     pub(crate) attachment: Option<Attachment>,
     /// Somebody has taken over a job's hold on the virtual clock.
     pub(crate) clock_taken: bool,
+    /// On the deterministic runtime, for a task that began inside its spawn: the number of the first task that was spawned
+    /// after its first suspension.
+    pub(crate) begun_before: Option<u64>,
     pub(crate) waiters: Waiters,
     next_id: u64,
     /// How many of `waiters` come before the waker in the header's slot.
@@ -265,6 +269,16 @@ impl TaskPtr {
     /// The number in the task's default name.
     pub(crate) fn number(&self) -> u64 {
         self.header().id & super::NUMBER_MASK
+    }
+
+    /// Where the task stands when the program ends (rule R2): by its spawn; if it began inside that, by its first suspension
+    /// (rule E11).
+    pub(crate) fn rank(&self) -> (u64, bool, Reverse<u64>) {
+        let number = self.number();
+        let begun_before = self.ext().and_then(|ext| ext.shared.lock().begun_before);
+        // Of two that began before the same task the inner one was suspended first: it was spawned later.
+        let place = begun_before.map_or((number, true), |next| (next, false));
+        (place.0, place.1, Reverse(number))
     }
 
     /// Who and where, for people.

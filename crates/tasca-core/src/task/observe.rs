@@ -336,6 +336,10 @@ impl Drop for Observation {
 pub trait CancelForward: Send + Sync + 'static {
     /// Passes a request on; `false` if nothing took it.
     fn cancel(&self, message: Option<&CancelMessage>) -> bool;
+
+    /// Whether everything that it stands for [is done, or about to be](TaskRef::is_about_to_end), so that nothing can take a
+    /// request any more.
+    fn is_all_done(&self) -> bool;
 }
 
 /// The entry in the side block.
@@ -344,6 +348,10 @@ pub(crate) struct Forward(Arc<dyn CancelForward>);
 impl Forward {
     pub(crate) fn cancel(&self, message: Option<&CancelMessage>) -> bool {
         self.0.cancel(message)
+    }
+
+    fn is_all_done(&self) -> bool {
+        self.0.is_all_done()
     }
 }
 
@@ -367,6 +375,10 @@ impl<O: Observer + CancelForward> Group<O> {
 impl<O: Observer + CancelForward> CancelForward for Inner<O> {
     fn cancel(&self, message: Option<&CancelMessage>) -> bool {
         self.observer.cancel(message)
+    }
+
+    fn is_all_done(&self) -> bool {
+        self.steps.is_some() && self.observer.is_all_done()
     }
 }
 
@@ -438,6 +450,15 @@ impl TaskRef {
     /// [`Group`]. `false` if the task is done already, and nothing will be told.
     pub fn observe(&self, index: usize, observer: Arc<dyn Observer>) -> bool {
         self.list(WaiterKind::Tell(observer, index)).is_ok()
+    }
+
+    /// Whether the task is done, or stands for a group that is and has yet to be told: where the ends of children are steps of
+    /// the event loop, which are queued then.
+    #[must_use]
+    pub fn is_about_to_end(&self) -> bool {
+        let task = self.ptr();
+        let forward = task.ext().and_then(Ext::forward);
+        self.is_finished() || forward.is_some_and(Forward::is_all_done)
     }
 
     /// Notes that somebody takes care of a panic of this task, so that it is not reported when nobody asks for the outcome.

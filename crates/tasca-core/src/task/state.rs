@@ -375,6 +375,17 @@ impl State {
         })
     }
 
+    /// The holder of a suspended task gives it back with a request noted, which the next poll finds.
+    pub(crate) fn let_go_flagged(&self) -> EndPoll {
+        self.transition(|s| {
+            if s.0 & (KILL | NOTIFIED) != 0 {
+                (EndPoll::Requeue, Some((s.0 & !NOTIFIED) | CANCEL))
+            } else {
+                (EndPoll::Suspended, Some((s.0 & !OWNED) | CANCEL))
+            }
+        })
+    }
+
     /// Marks a task that yields, and so stays held, as started.
     #[inline(always)]
     pub(crate) fn set_started(&self) {

@@ -127,6 +127,31 @@ fn a_request_finds_its_way_by_phase() {
 }
 
 #[test]
+fn a_suspended_task_is_given_back_with_a_request_that_the_next_poll_finds() {
+    let word = Word::suspended();
+    assert_eq!(word.request_cancel(), CancelRequest::Held);
+    assert_eq!(word.let_go_flagged(), EndPoll::Suspended);
+    assert!(!word.load().is_owned() && word.load().has_cancel());
+    assert_eq!(word.wake(), Wake::Queue);
+    assert!(word.start_poll().has_cancel());
+
+    let word = Word::suspended();
+    assert_eq!(word.request_cancel(), CancelRequest::Held);
+    assert_eq!(word.wake(), Wake::Nothing, "held by the canceller");
+    assert_eq!(
+        word.let_go_flagged(),
+        EndPoll::Requeue,
+        "woken meanwhile, and still held"
+    );
+    assert!(word.load().is_owned() && word.start_poll().has_cancel());
+
+    let word = Word::suspended();
+    assert_eq!(word.request_cancel(), CancelRequest::Held);
+    assert_eq!(word.request_kill(), Wake::Nothing, "held by the canceller");
+    assert_eq!(word.let_go_flagged(), EndPoll::Requeue);
+}
+
+#[test]
 fn a_value_does_not_overtake_a_request_but_a_failure_does() {
     let word = Word::new(Kind::Task);
     word.start_poll();

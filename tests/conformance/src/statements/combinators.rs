@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use serde_json::{Value, json};
 use tasca::combinators::{SharedTask, as_completed, gather, shield, try_gather, wait, wait_for};
-use tasca::{TaskError, current_task};
+use tasca::{TaskError, catch_cancelled, current_task};
 
 use super::{At, Ended, Flow, text};
 use crate::error;
@@ -33,7 +33,15 @@ impl At {
     /// Awaits a task; an error that is a cancellation is raised.
     async fn output_of(&self, task: &SharedTask<Output>) -> Output {
         let awaited = AssertUnwindSafe(async { (&**task).await.clone() });
-        match awaited.catch_unwind().await {
+        let ended = match catch_cancelled(awaited.catch_unwind()).await {
+            Ok(ended) => ended,
+            // Errors are values here, and that with which the task ended goes before a request (rule C10).
+            Err(cancelled) => match raised_by(task) {
+                Some(error) => return self.throw(error).await,
+                None => cancelled.reraise().await,
+            },
+        };
+        match ended {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => self.throw(error).await,
             // Where asyncio has an error for what is a mistake in the program, the library panics (rule C24).
@@ -238,4 +246,11 @@ impl At {
             Err(error) => self.throw(error).await,
         }
     }
+}
+
+/// The cancellation that a task has ended with as an error, and so without being cancelled (rule G7).
+fn raised_by(task: &SharedTask<Output>) -> Option<Value> {
+    let output = (task.is_finished() && !task.is_cancelled()).then(|| task.result());
+    let error = output?.ok()?.as_ref().err()?;
+    error::as_cancelled(error).map(|_| error.clone())
 }
