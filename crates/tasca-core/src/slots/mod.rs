@@ -6,16 +6,16 @@
 //! [`Slots`] goes. Telling an old use from a new one is left to the elements (they carry a
 //! generation).
 //!
-//! Memory comes in chunks, each as large as everything before it and a first chunk more. Chunk `k`
-//! holds `64 << k` elements and begins at index `64 * (2^k - 1)`:
+//! Memory comes in chunks, four of each size, so that at most a fifth of it is not used yet (a million timers take tens of
+//! megabytes):
 //!
 //! ```text
-//! chunk     0        1          2             3
-//! indices   0..64    64..192    192..448      448..960    ...
+//! chunk     0        1         2         3         4         5          ...  7           8
+//! indices   0..16    16..32    32..48    48..64    64..96    96..128    ...  160..192    192..256    ...
 //! ```
 //!
-//! so that `index + 64` has its highest bit at `k + 6`, and the bits below it are the offset. A
-//! look-up is a count of zeros and two loads.
+//! What chunk an index lies in is said by the highest bit of `index + 64` and the two below it; the other bits are the
+//! offset. A look-up is a count of zeros and two loads.
 //!
 //! Rejected: a vector behind a lock (every look-up would pay for it, and growing moves elements);
 //! chunks of one size (their table has to grow, and then the table moves); freeing chunks that have
@@ -26,11 +26,14 @@ use std::ptr;
 
 use crate::primitive::{AtomicPtr, Ordering};
 
-/// The first chunk's length is two to this power.
+/// The first chunks of one size have two to this power of elements together.
 const FIRST_BITS: u32 = 6;
 
-/// Enough for every index: `u32::MAX + 64` has its highest bit at 32.
-const N_CHUNKS: usize = 27;
+/// Two to this power of chunks have the same size.
+const PART_BITS: u32 = 2;
+
+/// Enough for every index: `u32::MAX + 64` has its highest bit at 32, with zeros behind it.
+const N_CHUNKS: usize = ((32 - FIRST_BITS) << PART_BITS) as usize + 1;
 
 /// A growing array with elements that stay where they are until the array is dropped.
 #[derive(Debug)]
@@ -54,13 +57,16 @@ unsafe impl<T: Send> Send for Slots<T> {}
 fn locate(index: u32) -> (usize, usize) {
     let shifted = u64::from(index) + (1 << FIRST_BITS);
     let highest = shifted.ilog2();
-    let offset = shifted ^ (1 << highest);
-    ((highest - FIRST_BITS) as usize, offset as usize)
+    let len_bits = highest - PART_BITS;
+    let part = (shifted >> len_bits) as usize & ((1 << PART_BITS) - 1);
+    let chunk = ((highest - FIRST_BITS) as usize) << PART_BITS | part;
+    let offset = shifted & ((1 << len_bits) - 1);
+    (chunk, offset as usize)
 }
 
-/// How many elements a chunk has. More than fit into memory is an ordinary failure to allocate.
+/// How many elements a chunk has.
 fn chunk_len(chunk: usize) -> usize {
-    usize::try_from(1_u64 << (FIRST_BITS as usize + chunk)).unwrap_or(usize::MAX)
+    1 << ((FIRST_BITS - PART_BITS) as usize + (chunk >> PART_BITS))
 }
 
 impl<T> Slots<T> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use crate::slots::Slots;
 
 /// First and last index of each of the first chunks, and neighbours.
-const EDGES: [u32; 12] = [0, 1, 63, 64, 65, 191, 192, 447, 448, 959, 960, 100_000];
+const EDGES: [u32; 13] = [0, 1, 15, 16, 63, 64, 95, 96, 191, 192, 447, 448, 100_000];
 
 #[test]
 fn nothing_is_there_before_it_is_grown() {
@@ -22,8 +22,8 @@ fn growing_makes_the_index_s_own_chunk_and_no_other() {
     slots.get_or_grow(64);
     assert!(slots.get(63).is_none());
     assert!(slots.get(64).is_some());
-    assert!(slots.get(191).is_some());
-    assert!(slots.get(192).is_none());
+    assert!(slots.get(95).is_some());
+    assert!(slots.get(96).is_none());
 }
 
 #[test]
@@ -38,6 +38,19 @@ fn every_index_has_an_element_of_its_own() {
     for index in 0..n_slots {
         let element = slots.get(index).expect("grown above");
         assert_eq!(element.load(Ordering::Relaxed), index as usize);
+    }
+}
+
+#[test]
+fn at_most_a_fifth_of_the_elements_is_made_in_advance() {
+    for n_used in [65, 1_000, 2_000, 20_000] {
+        let slots = Slots::<u8>::new();
+        (0..n_used).for_each(|index| {
+            slots.get_or_grow(index);
+        });
+        let n_made = (0..2 * n_used).filter(|&index| slots.get(index).is_some());
+        let spare = n_made.count() - n_used as usize;
+        assert!(spare <= n_used as usize / 4 + 16, "{spare} for {n_used}");
     }
 }
 
@@ -78,7 +91,7 @@ fn racing_growers_agree_and_no_chunk_is_lost() {
                 let start = Arc::clone(&start);
                 std::thread::spawn(move || {
                     start.wait();
-                    for index in [0, 64, 192] {
+                    for index in [0, 64, 191] {
                         slots.get_or_grow(index).0.fetch_add(1, Ordering::Relaxed);
                     }
                 })
@@ -87,11 +100,11 @@ fn racing_growers_agree_and_no_chunk_is_lost() {
         for thread in threads {
             thread.join().expect("a grower panicked");
         }
-        for index in [0, 64, 192] {
+        for index in [0, 64, 191] {
             let seen = slots.get_or_grow(index).0.load(Ordering::Relaxed);
             assert_eq!(seen, n_threads, "two threads had different chunks");
         }
-        assert_eq!(LIVING.load(Ordering::Relaxed), 64 + 128 + 256);
+        assert_eq!(LIVING.load(Ordering::Relaxed), 16 + 32 + 32);
         drop(slots);
         assert_eq!(LIVING.load(Ordering::Relaxed), 0);
     }
