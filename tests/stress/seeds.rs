@@ -10,18 +10,19 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tasca::sync::{Lock, Queue, Semaphore};
+use parking_lot::Mutex;
+use tasca::sync::{Barrier, Condition, Event, Lock, Queue, RwLock, Semaphore};
 use tasca::time::sleep;
 use tasca::{
-    Runtime, Task, TaskGroup, catch_cancelled, finally, gather, promise, shield, spawn, timeout,
-    wait, yield_now,
+    Runtime, Task, TaskGroup, TaskRef, Trouble, as_completed, catch_cancelled, finally, gather,
+    promise, shield, spawn, timeout, wait, wait_for, yield_now,
 };
 use tasca_tests::{Counter, Kind, Random, guarded, runtime};
 
 use crate::{Said, from_env};
 
 /// Seeds that each program runs with.
-const N_SEEDS: u64 = if cfg!(debug_assertions) { 1_000 } else { 5_000 };
+const N_SEEDS: u64 = if cfg!(debug_assertions) { 500 } else { 5_000 };
 /// How many are run under one guard against hanging.
 const N_TOGETHER: u64 = 100;
 
@@ -30,6 +31,8 @@ const N_TOGETHER: u64 = 100;
 enum Ending {
     /// When every task has come to its end.
     Whole,
+    /// When main is done: what is left is cancelled, and waited for.
+    Closed,
     /// When main is done: the runtime drops what is left.
     CutOff,
 }
@@ -65,12 +68,23 @@ where
         .handle()
         .spawn(program(Random::new(seed), Arc::clone(&world)));
     runtime.block_on(main);
-    if ending == Ending::Whole {
-        world.check_ends(&runtime);
+    match ending {
+        Ending::Whole => world.check_ends(&runtime),
+        Ending::Closed => {
+            // One that spawns more while it is cancelled leaves those to the next round.
+            while !runtime.cancel_tasks().is_empty() || world.is_busy() {}
+            world.check_cleanups();
+        }
+        Ending::CutOff => {}
     }
     drop(runtime);
     world.check_conservation();
-    problems.expect_none();
+    let mut reports = problems.take();
+    if ending == Ending::Closed {
+        // Nobody is left to be told that a task of a group fails.
+        reports.retain(|report| report.trouble != Trouble::TaskFailed);
+    }
+    assert!(reports.is_empty(), "{reports:?}");
 }
 
 const N_PERMITS: usize = 2;
@@ -78,10 +92,17 @@ const N_PERMITS: usize = 2;
 /// What the tasks of a program share, and what is counted of them.
 struct World {
     lock: Lock<()>,
+    rw_lock: RwLock<()>,
     permits: Semaphore,
+    condition: Condition,
+    event: Event,
+    barrier: Barrier,
     queue: Queue<u64>,
+    /// Every task of the program, for whoever cancels any of them.
+    tasks: Mutex<Vec<TaskRef>>,
     begun: Counter,
     ended: Counter,
+    callbacks: Counter,
     cleanups_due: Counter,
     cleanups: Counter,
     put: Counter,
@@ -94,10 +115,16 @@ impl World {
     fn new() -> Self {
         Self {
             lock: Lock::new(()),
+            rw_lock: RwLock::new(()),
             permits: Semaphore::new(N_PERMITS),
+            condition: Condition::new(),
+            event: Event::new(),
+            barrier: Barrier::new(2),
             queue: Queue::bounded(2),
+            tasks: Mutex::default(),
             begun: Counter::new(),
             ended: Counter::new(),
+            callbacks: Counter::new(),
             cleanups_due: Counter::new(),
             cleanups: Counter::new(),
             put: Counter::new(),
@@ -107,32 +134,68 @@ impl World {
         }
     }
 
+    fn is_busy(&self) -> bool {
+        self.begun.get() != self.ended.get()
+    }
+
     /// Spawns a task that is counted, and watched for polls that must not be.
     fn spawn<T: Send + 'static>(
         self: &Arc<Self>,
         body: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
         self.begun.add();
-        spawn(Watched {
+        let task = spawn(Watched {
             body: Some(body.boxed()),
             _ended: self.ended.on_drop(),
-        })
+        });
+        let callbacks = self.callbacks.clone();
+        task.add_done_callback(move |_| callbacks.add());
+        self.tasks.lock().push(task.task_ref());
+        task
+    }
+
+    /// Cancels any task, at any moment, as long as main runs.
+    async fn cancel_any(self: Arc<Self>, mut random: Random) {
+        while !self.event.is_set() {
+            sleep(Duration::from_micros(random.below(80))).await;
+            let target = {
+                let tasks = self.tasks.lock();
+                let index = random.below(tasks.len() as u64) as usize;
+                tasks.get(index).cloned()
+            };
+            let Some(target) = target else { continue };
+            target.cancel_with("by anybody");
+            // A request that is taken back at once may reach it or not.
+            if random.one_in(5) {
+                target.uncancel();
+            }
+        }
     }
 
     /// Lets what is left come to its own end.
     fn check_ends(&self, runtime: &Runtime) {
         runtime.block_on(async {
             self.queue.shutdown_now();
-            while self.begun.get() != self.ended.get() {
+            while self.is_busy() {
                 sleep(Duration::from_millis(1)).await;
             }
+            // The last one's callback comes after its end.
+            yield_now().await;
         });
+        self.check_cleanups();
+    }
+
+    /// What is due when tasks end by themselves.
+    fn check_cleanups(&self) {
         assert_eq!(self.cleanups_due.get(), self.cleanups.get(), "clean-ups");
+        assert_eq!(self.begun.get(), self.callbacks.get(), "callbacks");
     }
 
     fn check_conservation(&self) {
         assert_eq!(self.begun.get(), self.ended.get(), "tasks");
         assert!(!self.lock.is_locked(), "the lock is free");
+        assert!(self.rw_lock.try_write().is_some(), "and so is the other");
+        assert_eq!(self.barrier.n_waiting(), 0, "nobody is at the barrier");
         assert_eq!(self.inside.get(), self.left.get(), "who came in went out");
         assert_eq!(self.permits.available_permits(), N_PERMITS);
         assert!(self.got.get() <= self.put.get(), "an item was doubled");
@@ -176,7 +239,7 @@ async fn step(random: &mut Random, world: &Arc<World>, depth: u32) {
     if depth == 0 {
         return leaf(random, world).await;
     }
-    let (kind, patience) = (random.below(8), Duration::from_micros(random.below(900)));
+    let (kind, patience) = (random.below(11), Duration::from_micros(random.below(900)));
     let mut child = || work(random.split(), Arc::clone(world), depth - 1);
     match kind {
         0 => world.spawn(child()).await,
@@ -212,6 +275,33 @@ async fn step(random: &mut Random, world: &Arc<World>, depth: u32) {
             let shielded = timeout(patience, shield(task));
             let _in_time = shielded.await;
         }
+        7 => {
+            let (first, second) = (child(), child());
+            let group = TaskGroup::<&str>::try_scope(async |group| {
+                let failing = group.try_spawn(async move {
+                    first.await;
+                    Err::<(), _>("on purpose")
+                });
+                drop((failing, group.spawn(second)));
+                sleep(patience).await;
+                Ok(())
+            });
+            // That task may have been cancelled before it could fail.
+            if let Err(errors) = group.await {
+                assert_eq!(errors.len(), 1);
+            }
+        }
+        8 => {
+            let children = [world.spawn(child()), world.spawn(child())];
+            let in_order = as_completed(children.iter());
+            while in_order.remaining() > 0 {
+                let _in_time = timeout(patience, in_order.next()).await;
+                if random.one_in(3) {
+                    break;
+                }
+            }
+        }
+        9 => drop(wait_for(world.spawn(child()), patience).await),
         _ => {
             world.cleanups_due.add();
             let done = world.cleanups.clone();
@@ -226,7 +316,7 @@ async fn step(random: &mut Random, world: &Arc<World>, depth: u32) {
 }
 
 async fn leaf(random: &mut Random, world: &Arc<World>) {
-    match random.below(7) {
+    match random.below(11) {
         0 => yield_now().await,
         1 => sleep(Duration::from_micros(random.below(500))).await,
         2 => {
@@ -251,6 +341,22 @@ async fn leaf(random: &mut Random, world: &Arc<World>) {
             if let Ok(Ok(_)) = item {
                 world.got.add();
             }
+        }
+        6 => {
+            let _reading = world.rw_lock.read().await;
+            yield_now().await;
+        }
+        7 => drop(world.rw_lock.write().await),
+        // Nobody may ever come.
+        8 => {
+            let mut guard = world.lock.lock().await;
+            let notified = world.condition.wait(&mut guard);
+            let _in_time = timeout(Duration::from_micros(random.below(200)), notified).await;
+            world.condition.notify(&guard, 1);
+        }
+        9 => {
+            let met = world.barrier.wait();
+            drop(timeout(Duration::from_micros(random.below(200)), met).await);
         }
         _ => {
             let (keep, task) = promise::<()>();
@@ -282,6 +388,36 @@ fn programs_of_every_kind_lose_nothing() {
                 assert!(error.is_cancelled(), "{error}");
             }
         }
+    });
+}
+
+/// Anybody cancels anybody, and some take it back.
+#[test]
+fn programs_in_a_storm_of_cancels_lose_nothing() {
+    for_each_seed("cancels", Ending::Whole, |mut random, world| async move {
+        let canceller = spawn(Arc::clone(&world).cancel_any(random.split()));
+        let tasks: Vec<_> = (0..1 + random.below(5))
+            .map(|_| world.spawn(work(random.split(), Arc::clone(&world), 3)))
+            .collect();
+        for task in tasks {
+            if let Err(error) = task.outcome().await {
+                assert!(error.is_cancelled(), "{error}");
+            }
+        }
+        world.event.set();
+        canceller.await;
+    });
+}
+
+/// What is left when main is done is cancelled, cleans up, and ends.
+#[test]
+fn programs_that_are_closed_clean_up() {
+    for_each_seed("closed", Ending::Closed, |mut random, world| async move {
+        for _ in 0..1 + random.below(5) {
+            drop(world.spawn(work(random.split(), Arc::clone(&world), 3)));
+        }
+        let patience = Duration::from_micros(random.below(400));
+        sleep(patience).await;
     });
 }
 
