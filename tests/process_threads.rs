@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tasca::{Runtime, spawn, yield_now};
 use tasca_tests::{Gate, HANG, Problems, guarded};
 
@@ -48,7 +48,7 @@ fn n_descriptors() -> usize {
 
 #[test]
 fn a_runtime_has_the_threads_it_says_and_gives_them_back() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ALONE.lock();
     guarded("threads", || {
         for n_workers in [1, 2, 8] {
             let runtime = Runtime::builder()
@@ -76,7 +76,7 @@ fn a_runtime_has_the_threads_it_says_and_gives_them_back() {
 
 #[test]
 fn spare_workers_are_threads_that_are_given_back_too() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ALONE.lock();
     guarded("spares", || {
         let runtime = Runtime::builder()
             .worker_threads(2)
@@ -110,7 +110,7 @@ fn spare_workers_are_threads_that_are_given_back_too() {
 
 #[test]
 fn panics_cost_no_thread() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ALONE.lock();
     guarded("panics", || {
         let problems = Problems::default();
         let runtime = Runtime::builder()
@@ -137,7 +137,7 @@ fn panics_cost_no_thread() {
 
 #[test]
 fn runtimes_leave_no_descriptors_behind() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ALONE.lock();
     guarded("descriptors", || {
         let once = || {
             for builder in [
@@ -160,7 +160,7 @@ fn runtimes_leave_no_descriptors_behind() {
 
 #[test]
 fn a_runtime_that_cannot_be_made_is_an_error_and_leaves_nothing() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ALONE.lock();
     guarded("no descriptors", || {
         let limit = |n_max: libc::rlim_t| {
             let mut limit = libc::rlimit {

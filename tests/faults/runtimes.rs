@@ -1,8 +1,9 @@
 //! Runtimes inside, beside and across one another, and ends in awkward places.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tasca::time::sleep;
 use tasca::{
     Handle, Runtime, Task, Trouble, block_in_place, promise, run, spawn, spawn_blocking, to_thread,
@@ -77,11 +78,11 @@ fn a_runtime_is_dropped_on_a_thread_of_its_own_pool() {
             runtime.block_on(async {
                 drop(spawn_blocking(move || {
                     may_drop.wait();
-                    drop(taken.lock().unwrap().take());
+                    drop(taken.lock().take());
                     told.open();
                 }));
             });
-            *place.lock().unwrap() = Some(runtime);
+            *place.lock() = Some(runtime);
             given.open();
             done.wait();
             // Tasks of a runtime on one thread go with it; those of workers end on theirs.

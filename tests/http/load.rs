@@ -77,25 +77,21 @@ async fn request(stream: &mut TcpStream) -> io::Result<()> {
 /// Does something when it was counted down to zero.
 struct Countdown {
     n_left: AtomicUsize,
-    then: std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    then: parking_lot::Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Countdown {
     fn new(n: usize, then: impl FnOnce() + Send + 'static) -> Self {
         Self {
             n_left: AtomicUsize::new(n),
-            then: std::sync::Mutex::new(Some(Box::new(then))),
+            then: parking_lot::Mutex::new(Some(Box::new(then))),
         }
     }
 
     fn count(&self) {
         // Ordering: Relaxed: who counts last tells the others through a promise.
         if self.n_left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            let then = self
-                .then
-                .lock()
-                .expect("nothing panics under the lock")
-                .take();
+            let then = self.then.lock().take();
             then.expect("zero is reached once")();
         }
     }

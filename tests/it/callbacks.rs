@@ -1,7 +1,8 @@
 //! Done-callbacks (rules D5-D9, D11, D14, X4).
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tasca::{Context, ContextVar, TaskRef, Trouble, current_task, promise, spawn, yield_now};
 use tasca_tests::{Counter, Kind, Log, everywhere, on_each};
 
@@ -55,11 +56,11 @@ fn callbacks_are_called_in_the_order_of_their_registration_one_after_the_other()
         promise.set(()).unwrap();
         called_after(&task).await;
         (&task).await;
-        if order.lock().unwrap().len() < 100 {
+        if order.lock().len() < 100 {
             // Registered when the task was done, the last one is another step.
             yield_now().await;
         }
-        let order = order.lock().unwrap();
+        let order = order.lock();
         assert!(order.is_sorted(), "{order:?}");
         assert_eq!(order.len(), 100);
     });

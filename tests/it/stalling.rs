@@ -1,9 +1,10 @@
 //! A deterministic run in which nothing can happen any more says so, and what every task waits for (rule H14).
 
 use std::future::pending;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tasca::{Runtime, Task, catch_cancelled, promise, spawn};
 use tasca_tests::{Counter, Problems, guarded, panic_of};
 
@@ -47,11 +48,11 @@ fn h14_tasks_that_wait_for_one_another_in_a_ring_stall() {
             let place: Arc<Mutex<Option<Task<()>>>> = Arc::default();
             let for_first = Arc::clone(&place);
             let first = Task::builder().name("first").spawn(async move {
-                let second = for_first.lock().unwrap().take().unwrap();
+                let second = for_first.lock().take().unwrap();
                 second.await;
             });
             let second = Task::builder().name("second").spawn(first);
-            *place.lock().unwrap() = Some(second);
+            *place.lock() = Some(second);
             pending::<()>().await;
         });
         let text = error.unwrap_err().to_string();

@@ -1,9 +1,10 @@
 //! Pools as part of a runtime: its end, its clock, its configuration.
 
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tasca_blocking::{
     DefaultExecutor, PoolsConfig, Queued, ThreadPool, run_in_executor, spawn_blocking, statistics,
     to_thread,
@@ -79,7 +80,6 @@ fn a_job_that_outlasts_the_end_is_reported_with_its_place_and_left() {
         .exception_handler(move |problem| {
             assert_eq!(problem.trouble(), Trouble::Shutdown);
             seen.lock()
-                .unwrap()
                 .push(problem.text().unwrap_or_default().to_owned());
         })
         .build()
@@ -100,7 +100,7 @@ fn a_job_that_outlasts_the_end_is_reported_with_its_place_and_left() {
     });
     started.wait(1);
     drop(rt);
-    let problems = problems.lock().unwrap();
+    let problems = problems.lock();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(
         problems[0].contains("1 jobs of thread pool 'tasca-cpu' are still running"),
@@ -179,11 +179,11 @@ fn a_runtime_may_end_in_one_of_its_own_jobs() {
     let rt = Arc::new(Mutex::new(Some(multi_thread())));
     let (started, ended) = (Latch::new(), Latch::new());
     let (take, start, end) = (rt.clone(), started.clone(), ended.clone());
-    let handle = rt.lock().unwrap().as_ref().unwrap().handle();
+    let handle = rt.lock().as_ref().unwrap().handle();
     handle.block_on(async {
         drop(spawn_blocking(move || {
             start.wait(1);
-            drop(take.lock().unwrap().take());
+            drop(take.lock().take());
             end.hit();
         }));
     });

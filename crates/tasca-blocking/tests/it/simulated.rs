@@ -1,8 +1,9 @@
 //! Thread pools on the deterministic runtime: virtual time, and an order that the seed decides.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tasca_blocking::{
     DefaultExecutor, PoolsConfig, Queued, ThreadPool, run_in_executor, sleep, spawn_blocking,
     to_thread,
@@ -43,7 +44,7 @@ impl Log {
 
     fn add(&self, text: impl Into<String>) {
         let at = (self.runtime.time() - self.begin).as_millis() as u64;
-        self.lines.lock().unwrap().push((at, text.into()));
+        self.lines.lock().push((at, text.into()));
     }
 
     /// A job that takes so many milliseconds.
@@ -58,7 +59,7 @@ impl Log {
     }
 
     fn lines(&self) -> Vec<(u64, String)> {
-        self.lines.lock().unwrap().clone()
+        self.lines.lock().clone()
     }
 
     #[track_caller]
@@ -217,7 +218,7 @@ fn jobs_begin_in_the_order_of_submission_with_any_seed() {
                 .map(|index| {
                     let begun = Arc::clone(&begun);
                     pool.spawn(move || {
-                        begun.lock().unwrap().push(index);
+                        begun.lock().push(index);
                         sleep(ms(index % 4));
                     })
                 })
@@ -226,11 +227,7 @@ fn jobs_begin_in_the_order_of_submission_with_any_seed() {
                 task.await;
             }
         });
-        assert_eq!(
-            *begun.lock().unwrap(),
-            (0..20).collect::<Vec<_>>(),
-            "seed {seed}"
-        );
+        assert_eq!(*begun.lock(), (0..20).collect::<Vec<_>>(), "seed {seed}");
     }
 }
 
@@ -403,14 +400,14 @@ fn a_job_that_never_ends_is_left_behind_and_named() {
     let told = Arc::clone(&problems);
     let rt = Runtime::builder()
         .deterministic(0)
-        .exception_handler(move |problem| told.lock().unwrap().push(problem.to_string()))
+        .exception_handler(move |problem| told.lock().push(problem.to_string()))
         .build()
         .unwrap();
     rt.block_on(async {
         drop(spawn_blocking(move || receive.recv()));
     });
     rt.shutdown_timeout(ms(20));
-    let problems = problems.lock().unwrap().join("\n");
+    let problems = problems.lock().join("\n");
     assert!(
         problems.contains("1 jobs of thread pool 'tasca-cpu' are still running: from")
             && problems.contains("simulated.rs"),

@@ -1,8 +1,9 @@
 //! Latches and runtimes for the tests. Nothing here sleeps to wait: waits end with an event, or fail loudly.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tasca_core::Runtime;
 
 /// Far more than any machine needs.
@@ -18,25 +19,24 @@ impl Latch {
     }
 
     pub(crate) fn hit(&self) -> usize {
-        let mut count = self.0.0.lock().unwrap();
+        let mut count = self.0.0.lock();
         *count += 1;
         self.0.1.notify_all();
         *count
     }
 
     pub(crate) fn count(&self) -> usize {
-        *self.0.0.lock().unwrap()
+        *self.0.0.lock()
     }
 
     /// Blocks this thread until the latch was hit `n` times.
     #[track_caller]
     pub(crate) fn wait(&self, n: usize) {
-        let count = self.0.0.lock().unwrap();
-        let (count, timeout) = self
+        let mut count = self.0.0.lock();
+        let timeout = self
             .0
             .1
-            .wait_timeout_while(count, HANG, |count| *count < n)
-            .unwrap();
+            .wait_while_for(&mut count, |count| *count < n, HANG);
         assert!(
             !timeout.timed_out(),
             "waited for {n} hits, and there were {}",
@@ -51,14 +51,14 @@ pub(crate) struct Inside(Arc<Mutex<(usize, usize)>>);
 
 impl Inside {
     pub(crate) fn enter(&self) -> Leave {
-        let mut counts = self.0.lock().unwrap();
+        let mut counts = self.0.lock();
         counts.0 += 1;
         counts.1 = counts.1.max(counts.0);
         Leave(self.clone())
     }
 
     pub(crate) fn most(&self) -> usize {
-        self.0.lock().unwrap().1
+        self.0.lock().1
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Leave(Inside);
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        self.0.0.lock().unwrap().0 -= 1;
+        self.0.0.lock().0 -= 1;
     }
 }
 

@@ -1,6 +1,5 @@
 //! Order, sharing and stealing: no task twice, none lost, bound ones stay.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -204,14 +203,12 @@ fn every_task_is_taken_once_by_owners_thieves_and_takers() {
     let injector = Injector::new();
     let n_taken = AtomicUsize::new(0);
     let taken: Vec<AtomicBool> = (0..n_tasks).map(|_| AtomicBool::new(false)).collect();
-    let queues: Vec<_> = queues.into_iter().map(Mutex::new).collect();
     thread::scope(|scope| {
-        scope.spawn(|| (0..n_tasks / 2).for_each(|task| injector.push(task)));
-        for (index, queue) in queues.iter().enumerate() {
+        let mut threads =
+            vec![scope.spawn(|| (0..n_tasks / 2).for_each(|task| injector.push(task)))];
+        for (index, queue) in queues.into_iter().enumerate() {
             let (thieves, injector, n_taken, taken) = (&thieves, &injector, &n_taken, &taken);
-            scope.spawn(move || {
-                // Locked for good: it is this worker's.
-                let queue = queue.lock().expect("never poisoned");
+            threads.push(scope.spawn(move || {
                 let take = |task: usize| {
                     assert!(!taken[task].swap(true, Ordering::Relaxed), "taken twice");
                     n_taken.fetch_add(1, Ordering::Relaxed);
@@ -231,7 +228,11 @@ fn every_task_is_taken_once_by_owners_thieves_and_takers() {
                         None => thread::yield_now(),
                     }
                 }
-            });
+            }));
+        }
+        // Sanitizers see the join, and not the end of the scope.
+        for thread in threads {
+            thread.join().expect("it does not panic");
         }
     });
     assert!(injector.is_empty());

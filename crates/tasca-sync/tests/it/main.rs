@@ -15,10 +15,11 @@ mod rw_lock;
 mod semaphore;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
+use parking_lot::Mutex;
 use tasca_core::{Cancelled, Runtime, Task, catch_cancelled, spawn, yield_now};
 
 /// Runs the test as a task of each kind of runtime, and of the deterministic one with some seeds.
@@ -76,12 +77,12 @@ struct Trace {
 impl Trace {
     fn log(&self, event: impl Into<String>) {
         let cycle = self.cycle.load(Ordering::Relaxed);
-        self.events.lock().unwrap().push((event.into(), cycle));
+        self.events.lock().push((event.into(), cycle));
     }
 
     /// Takes what happened, with the cycles counted from the first event on.
     fn take(&self) -> Vec<(String, usize)> {
-        let mut events = std::mem::take(&mut *self.events.lock().unwrap());
+        let mut events = std::mem::take(&mut *self.events.lock());
         let first = events.first().map_or(0, |event| event.1);
         events.iter_mut().for_each(|event| event.1 -= first);
         events

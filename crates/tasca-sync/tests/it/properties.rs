@@ -1,9 +1,10 @@
 //! What must hold whatever happens: nothing is lost, nothing is doubled, nobody is left behind. Many seeds, all runtimes,
 //! cancellations at any moment.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
+use parking_lot::Mutex;
 use tasca_core::{Runtime, Task, spawn, yield_now};
 use tasca_sync::{Barrier, Condition, Event, Lock, Queue, RwLock, Semaphore};
 
@@ -149,7 +150,7 @@ fn no_item_is_lost_or_doubled() {
                     let item = random.below(u64::MAX);
                     queue.put(item).await.expect("open");
                     // No await between the put and the note.
-                    put.lock().unwrap().push(item);
+                    put.lock().push(item);
                     pause(&mut random).await;
                 }
             }
@@ -158,7 +159,7 @@ fn no_item_is_lost_or_doubled() {
             let (queue, got) = (Arc::clone(&queue), Arc::clone(&got));
             async move {
                 while let Ok(item) = queue.get().await {
-                    got.lock().unwrap().push(item);
+                    got.lock().push(item);
                     queue.task_done().expect("an item that was got");
                     pause(&mut random).await;
                 }
@@ -169,7 +170,7 @@ fn no_item_is_lost_or_doubled() {
             let (queue, got) = (Arc::clone(&queue), Arc::clone(&got));
             async move {
                 while let Ok(item) = queue.get().await {
-                    got.lock().unwrap().push(item);
+                    got.lock().push(item);
                     queue.task_done().expect("an item that was got");
                 }
             }
@@ -179,7 +180,7 @@ fn no_item_is_lost_or_doubled() {
         queue.shutdown();
         cancel_some(random, consumers).await;
         last.await;
-        let (mut put, mut got) = (put.lock().unwrap(), got.lock().unwrap());
+        let (mut put, mut got) = (put.lock(), got.lock());
         put.sort_unstable();
         got.sort_unstable();
         assert_eq!(*put, *got);
