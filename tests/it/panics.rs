@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 use std::future::{pending, poll_fn};
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -258,29 +261,49 @@ fn a_panic_in_the_waker_of_a_timer_is_reported_and_other_timers_go_on() {
 
 #[test]
 fn a_waker_whose_drop_panics_harms_nobody() {
+    static N_DROPS: AtomicUsize = AtomicUsize::new(0);
     const VTABLE: RawWakerVTable = RawWakerVTable::new(
         |data| RawWaker::new(data, &VTABLE),
         |_| (),
         |_| (),
-        |_| panic!("dropping a waker"),
+        |_| {
+            N_DROPS.fetch_add(1, Ordering::Relaxed);
+            panic!("dropping a waker")
+        },
     );
+    /// Polls with a waker whose drop panics; it is not dropped here.
+    fn poll(future: Pin<&mut impl Future>) {
+        // SAFETY: the functions of the table take any pointer, and use it for nothing.
+        let waker = ManuallyDrop::new(unsafe { Waker::new(ptr::null(), &VTABLE) });
+        assert!(future.poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    fn is_ready(future: Pin<&mut impl Future>) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        future.poll(&mut context).is_ready()
+    }
+    fn quietly(panics: impl FnOnce()) {
+        drop(catch_unwind(AssertUnwindSafe(panics)));
+    }
     everywhere(|problems| async move {
         let (promise, opened) = promise::<()>();
         let shadow = opened.task_ref();
-        {
-            // SAFETY: the functions of the table take any pointer, and use it for nothing.
-            let waker =
-                std::mem::ManuallyDrop::new(unsafe { Waker::new(std::ptr::null(), &VTABLE) });
-            let mut foreign = std::mem::ManuallyDrop::new(Box::pin(shadow.finished()));
-            assert!(
-                foreign
-                    .as_mut()
-                    .poll(&mut Context::from_waker(&waker))
-                    .is_pending()
-            );
-        }
+        // One is woken; one is replaced by another; one goes with who waits.
+        let (mut woken, mut replaced, mut dropped) = (
+            Box::pin(shadow.finished()),
+            Box::pin(shadow.finished()),
+            Box::pin(shadow.finished()),
+        );
+        poll(woken.as_mut());
+        poll(replaced.as_mut());
+        poll(dropped.as_mut());
+        let before = N_DROPS.load(Ordering::Relaxed);
+        quietly(|| assert!(!is_ready(replaced.as_mut())));
+        quietly(|| drop(dropped));
+        assert!(N_DROPS.load(Ordering::Relaxed) > before, "none was dropped");
         promise.set(()).unwrap();
         opened.await;
+        drop(woken);
+        assert!(is_ready(replaced.as_mut()));
         assert_eq!(spawn(async { 1 }).await, 1);
         drop(problems.take());
     });

@@ -25,10 +25,11 @@ macro_rules! check {
     ($program:ident, $seeds:expr) => {{
         let recorded = include_str!(concat!("../asyncio/", stringify!($program), ".txt"));
         let mut expected: Vec<String> = recorded.lines().map(as_rust_prints).collect();
-        assert_eq!(lines(0, $program::program), expected);
+        let program = |log: Log| $program::program(move |line: String| log.say(line));
+        assert_eq!(lines(0, program), expected);
         expected.sort();
         for seed in $seeds {
-            let mut lines = lines(seed, $program::program);
+            let mut lines = lines(seed, program);
             lines.sort();
             assert_eq!(lines, expected, "seed {seed}");
         }
@@ -39,23 +40,19 @@ fn as_rust_prints(line: &str) -> String {
     line.replace("True", "true").replace("False", "false")
 }
 
-fn lines<F>(seed: u64, program: impl Fn(Print) -> F) -> Vec<String>
+/// What a program says.
+fn lines<F>(seed: u64, program: impl Fn(Log) -> F) -> Vec<String>
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let (runtime, problems) = tasca_tests::runtime(Kind::Deterministic(seed));
     let log = Log::new();
-    let print: Print = {
-        let log = log.clone();
-        Box::leak(Box::new(move |line: String| log.say(line)))
-    };
-    runtime.run(program(print)).expect("main is not cancelled");
+    runtime
+        .run(program(log.clone()))
+        .expect("main is not cancelled");
     problems.expect_none();
     log.take()
 }
-
-/// What a program prints with.
-type Print = &'static (dyn Fn(String) + Send + Sync);
 
 #[test]
 fn four_tasks_sleep_side_by_side() {
