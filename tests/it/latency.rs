@@ -1,4 +1,4 @@
-//! A worker that is stuck in a long poll holds nobody up: not its queue, its LIFO slot, its timers nor its sockets.
+//! A worker that is stuck in a long poll holds nobody up: not its queue, its timers nor its sockets.
 //!
 //! Each test has a task that blocks its thread until *another* one has run that only the stuck worker knows of. What
 //! is asserted is this order of events, not a time: without rescue the test would hang.
@@ -53,7 +53,7 @@ where
 }
 
 #[test]
-fn a_task_in_the_lifo_slot_of_a_stuck_worker_runs() {
+fn a_task_woken_by_a_stuck_worker_runs() {
     on_each(&ALL, || async {
         for _ in 0..5 {
             let (wake, woken) = promise::<()>();

@@ -3,10 +3,10 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tasca::{Handle, Runtime, promise, spawn, yield_now};
-use tasca_tests::{Counter, Kind, Problems, guarded, runtime, with_each};
+use tasca_tests::{Counter, Kind, Log, Problems, guarded, on_each, runtime, start, with_each};
 
 #[test]
 fn several_runtimes_work_side_by_side_and_together() {
@@ -40,6 +40,56 @@ where
     F::Output: Send + 'static,
 {
     runtime.handle().spawn(future)
+}
+
+#[test]
+fn on_one_worker_a_woken_task_overtakes_nobody() {
+    let kinds = [
+        Kind::MultiThread(1),
+        Kind::CurrentThread,
+        Kind::Deterministic(0),
+    ];
+    on_each(&kinds, |_| async {
+        loop {
+            let log = Log::new();
+            let say = |line| {
+                let log = log.clone();
+                async move { log.say(line) }
+            };
+            let (first, second) = (promise::<()>(), promise::<()>());
+            let waiter = |told: tasca::Task<()>, said| async move {
+                told.await;
+                said.await;
+            };
+            let sleepers = [
+                start(waiter(first.1, say("woken"))).await,
+                start(waiter(second.1, say("woken last"))).await,
+            ];
+            let began = Instant::now();
+            let before = spawn(say("spawned before"));
+            first.0.set(()).unwrap();
+            let after = spawn(say("spawned after"));
+            second.0.set(()).unwrap();
+            yield_now().await;
+            log.say("yielded");
+            // Behind a poll that does not end for 10 ms, a spare worker may have taken over.
+            let undisturbed = began.elapsed() < Duration::from_millis(5);
+            for task in sleepers.into_iter().chain([before, after]) {
+                task.await;
+            }
+            if undisturbed {
+                let order = [
+                    "spawned before",
+                    "woken",
+                    "spawned after",
+                    "woken last",
+                    "yielded",
+                ];
+                assert_eq!(log.take(), order);
+                break;
+            }
+        }
+    });
 }
 
 #[test]

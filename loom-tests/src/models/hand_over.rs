@@ -131,8 +131,8 @@ fn what_is_rescued_runs_once() {
     two_busy_threads(|| {
         let place = Place::new();
         place.own(|core| {
-            core.queue.push_spawned(1);
-            core.queue.push_spawned(2);
+            core.queue.push(1);
+            core.queue.push(2);
         });
         let rescuer = thread::spawn({
             let place = Arc::clone(&place);
@@ -149,7 +149,7 @@ fn what_is_rescued_runs_once() {
         });
         let mut ran = Vec::new();
         ran.extend(place.own(|core| core.queue.pop()));
-        place.own(|core| core.queue.push_woken(4));
+        place.own(|core| core.queue.push(4));
         while let Some(task) = place.own(|core| core.queue.pop()) {
             ran.push(task);
         }

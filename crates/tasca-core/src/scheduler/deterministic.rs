@@ -232,14 +232,14 @@ fn run_cycle(worker: &Worker, buffers: &mut Buffers) {
     shared.deterministic.shuffle(entries);
     for runnable in entries.drain(..) {
         if let After::Again(runnable) = runnable.run() {
-            worker.with_core(|core| core.queue.push_back(runnable));
+            worker.with_core(|core| core.queue.push(runnable));
         }
     }
 }
 
 fn take_inbox(worker: &Worker) {
     for runnable in worker.remote().inbox.take() {
-        worker.with_core(|core| core.queue.push_back(runnable));
+        worker.with_core(|core| core.queue.push(runnable));
     }
 }
 

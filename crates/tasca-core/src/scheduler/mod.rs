@@ -18,7 +18,7 @@
 //! # What is guaranteed
 //!
 //! - A task that is runnable will be polled, as long as polls end. A poll that does not end holds up one thread: what
-//!   waits behind it (queue, LIFO slot, timers, sockets) is taken over by others within some
+//!   waits behind it (queue, timers, sockets) is taken over by others within some
 //!   milliseconds, and when all threads are held up, spare ones are started, up to
 //!   [`SPARES_PER_WORKER`](shared::SPARES_PER_WORKER) for each worker. Tasks that are bound to a thread wait for it.
 //! - The callbacks of one task run in order. There is no order between different tasks, except on

@@ -421,7 +421,7 @@ impl Shared {
         })
     }
 
-    /// Queues a runnable, from any thread. `spawned` puts it behind what is queued already.
+    /// Queues a runnable, from any thread: one that was `spawned` just now, or woken.
     #[inline(always)]
     fn queue(&self, runnable: Runnable, spawned: bool) {
         current::with_worker_of(self, |worker| {
@@ -586,10 +586,6 @@ impl Schedule for Shared {
     #[inline]
     fn schedule(&self, runnable: Runnable) {
         self.queue(runnable, false);
-    }
-
-    fn schedule_in_order(&self, runnable: Runnable) {
-        self.queue(runnable, true);
     }
 
     fn call_soon(&self, callback: Callback) {

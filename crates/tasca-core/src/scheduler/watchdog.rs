@@ -1,8 +1,8 @@
 //! The thread that looks after workers that do not come back from a poll.
 //!
-//! While any worker is awake it ticks once a millisecond. A worker whose poll has lasted a whole tick is *stuck*: its queue,
-//! its LIFO slot and its due timers are taken out of its core, its poller is looked into, and what comes of it goes to the
-//! injector. When every regular worker is stuck and work waits, a spare worker is started (or let off its leash).
+//! While any worker is awake it ticks once a millisecond. A worker whose poll has lasted a whole tick is *stuck*. If another is
+//! not, the stuck one's queue and its due timers are taken out of its core, its poller is looked into, and what comes of it
+//! goes to the injector. When every worker is stuck for some more ticks and work waits, the same is done, and a spare worker started.
 //! Workers that do come back are only asked to look around at their next boundary, so that even a
 //! sequence of long polls delays timers and sockets by no more than one of them.
 
@@ -211,13 +211,20 @@ impl Watch {
             self.shared.workers[worker].set_attention(true);
             if ticks > 0 {
                 n_stuck += 1;
-                self.rescue(worker);
             }
         }
         self.quiet_ticks = if any_active { 0 } else { self.quiet_ticks + 1 };
         self.shared
             .idle
             .set_eligible(self.shared.n_workers + n_stuck.min(n_known - self.shared.n_workers));
+        // With nobody to take over there is no hurry. A worker that was only preempted then finds its queue as it was, in order.
+        if n_stuck < n_known || ticks_stuck_min >= TICKS_UNTIL_SPARE {
+            for worker in 0..n_known {
+                if self.seen[worker].1 > 0 {
+                    self.rescue(worker);
+                }
+            }
+        }
         // Liveness: what was rescued may have found nobody eligible to wake but those who are stuck.
         if n_stuck > 0 && self.shared.has_stealable_work() {
             self.shared.wake_one();

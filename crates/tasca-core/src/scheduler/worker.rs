@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::current::{self, Entered};
 use super::patience::{LOOK_ON_NS, Patience};
 use super::remote::{Core, Remote};
-use super::shared::{Flavor, Shared};
+use super::shared::Shared;
 use super::timers::{self, Fired};
 use crate::idle::Unparked;
 use crate::poller::Events;
@@ -71,10 +71,6 @@ pub(crate) struct Worker {
     queue: queue::Shared<Runnable>,
     /// Counted as searching.
     searching: Cell<bool>,
-    /// Waking for timers and sockets: in order, not in front.
-    dispatching: Cell<bool>,
-    /// Everything is queued in order.
-    in_order: bool,
     /// Polls, twice.
     poll_count: Cell<u64>,
     polls_until_look: Cell<u32>,
@@ -110,9 +106,6 @@ impl Worker {
         Self {
             queue: seed.queue,
             searching: Cell::new(false),
-            dispatching: Cell::new(false),
-            // With one thread there is nobody to overtake: who was woken first runs first, as in asyncio.
-            in_order: shared.flavor != Flavor::MultiThread,
             poll_count: Cell::new(remote.poll_count() & !1),
             polls_until_look: Cell::new(1),
             polls_per_look: Cell::new(16),
@@ -204,14 +197,11 @@ impl Worker {
         self.promise_numbers.borrow_mut().next(&self.shared)
     }
 
+    /// Queues what the present poll has made. Others may help before that poll ends.
     #[inline(always)]
     pub(crate) fn push_spawned(&self, runnable: Runnable) {
         let n_queued = self.with_core(|core| {
-            if self.in_order {
-                core.queue.push_back(runnable);
-            } else {
-                core.queue.push_spawned(runnable);
-            }
+            core.queue.push(runnable);
             core.queue.len()
         });
         // A poll that spawns many need not end before others help.
@@ -220,16 +210,10 @@ impl Worker {
         }
     }
 
+    /// Queues what the present poll, a timer or a socket has woken.
     #[inline(always)]
     pub(crate) fn push_woken(&self, runnable: Runnable) {
-        let in_order = self.in_order || self.dispatching.get();
-        self.with_core(|core| {
-            if in_order {
-                core.queue.push_back(runnable);
-            } else {
-                core.queue.push_woken(runnable);
-            }
-        });
+        self.with_core(|core| core.queue.push(runnable));
     }
 
     /// Runs tasks until `is_over`, which is asked at every boundary, or the runtime stops.
@@ -295,7 +279,7 @@ impl Worker {
         self.remote.note_poll(count);
         match runnable.run() {
             After::Gone => {}
-            After::Again(runnable) => self.with_core(|core| core.queue.push_back(runnable)),
+            After::Again(runnable) => self.with_core(|core| core.queue.push(runnable)),
         }
         self.poll_count.set(count + 1);
         self.remote.note_poll(count + 1);
@@ -411,7 +395,7 @@ impl Worker {
             let Some(runnable) = self.queue.pop().or_else(|| self.take_injected()) else {
                 break;
             };
-            self.with_core(|core| core.queue.push_back(runnable));
+            self.with_core(|core| core.queue.push(runnable));
         }
     }
 
@@ -423,11 +407,9 @@ impl Worker {
                 .pop_expired(now_ns, &mut fired, FIRED_AT_ONCE_MAX);
         });
         let any = !fired.is_empty();
-        self.dispatching.set(true);
         for (key, alarm) in fired.drain(..) {
             alarm.go_off(&self.shared, self.remote.timers, key);
         }
-        self.dispatching.set(false);
         // Panic: as in `wake_all`.
         self.fired.replace(fired);
         any
@@ -452,11 +434,9 @@ impl Worker {
     /// Wakes in the order given, and keeps the buffer for the next time.
     fn wake_all(&self, mut wakers: Vec<Waker>) -> bool {
         let any = !wakers.is_empty();
-        self.dispatching.set(true);
         for waker in wakers.drain(..) {
             waker::wake_reported(&*self.shared, waker);
         }
-        self.dispatching.set(false);
         // Panic: wakers that panic are reported inside, so the buffer always comes back.
         self.wakers.replace(wakers);
         any
@@ -469,7 +449,7 @@ impl Worker {
         let items = self.remote.inbox.take();
         let any = !items.is_empty();
         for runnable in items {
-            self.with_core(|core| core.queue.push_back(runnable));
+            self.with_core(|core| core.queue.push(runnable));
         }
         any
     }

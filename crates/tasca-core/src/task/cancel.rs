@@ -360,7 +360,7 @@ unsafe fn accept(task: TaskPtr, message: Option<&CancelMessage>) {
     // SAFETY: a task that is held is not done, so its scheduler is there.
     let scheduler = unsafe { task.scheduler() };
     // SAFETY: the caller is the holder.
-    scheduler.schedule_in_order(unsafe { super::cell::Runnable::new(task) });
+    scheduler.schedule(unsafe { super::cell::Runnable::new(task) });
 }
 
 /// Gives a held, suspended task back with the request noted: what it waits for has refused it, and is about to end

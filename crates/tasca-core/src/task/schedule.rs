@@ -46,17 +46,11 @@ pub(crate) trait Schedule: Send + Sync {
     /// The way back to this, for tasks.
     fn anchor(&self) -> &Anchor;
 
-    /// Queues a task that has become runnable.
+    /// Queues a task that has become runnable, behind what this thread has queued already.
     ///
     /// The task keeps the scheduler alive only until it is queued: an implementation that goes on
     /// to use `self` afterwards takes a reference of its own first.
     fn schedule(&self, runnable: Runnable);
-
-    /// As [`schedule`](Self::schedule), behind what is queued already: of several tasks that are cancelled the first
-    /// asked is the first to run.
-    fn schedule_in_order(&self, runnable: Runnable) {
-        self.schedule(runnable);
-    }
 
     /// Queues a callback as one step of the event loop.
     fn call_soon(&self, callback: Callback);

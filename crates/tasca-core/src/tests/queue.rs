@@ -19,56 +19,20 @@ fn is_bound(task: &u32) -> bool {
 }
 
 #[test]
-fn spawned_tasks_run_in_order() {
+fn tasks_run_in_the_order_in_which_they_were_queued() {
     let mut queue = Private::new();
-    (0..5).for_each(|task| queue.push_spawned(task));
-    assert_eq!(queue.len(), 5);
-    assert_eq!(drain(&mut queue), [0, 1, 2, 3, 4]);
-    assert_eq!(queue.len(), 0);
-}
-
-#[test]
-fn a_woken_task_runs_next_and_evicts_to_the_end() {
-    let mut queue = Private::new();
-    queue.push_back(1);
-    queue.push_back(2);
-    queue.push_woken(3);
-    queue.push_woken(4);
+    (0..3).for_each(|task| queue.push(task));
+    assert_eq!(queue.pop(), Some(0));
+    (3..5).for_each(|task| queue.push(task));
     assert_eq!(queue.len(), 4);
-    assert_eq!(drain(&mut queue), [4, 1, 2, 3]);
-}
-
-#[test]
-fn the_slot_does_not_starve_the_ring() {
-    let mut queue = Private::new();
-    queue.push_back(1000);
-    let mut n_before = 0;
-    loop {
-        queue.push_woken(n_before);
-        match queue.pop() {
-            Some(1000) => break,
-            Some(_) => n_before += 1,
-            None => unreachable!("something was queued"),
-        }
-    }
-    assert_eq!(n_before, 16);
-    assert_eq!(queue.pop(), Some(16), "what was in the slot comes after");
-    assert_eq!(queue.pop(), None);
-}
-
-#[test]
-fn the_slot_is_served_when_there_is_nothing_else() {
-    let mut queue = Private::new();
-    for task in 0..100 {
-        queue.push_woken(task);
-        assert_eq!(queue.pop(), Some(task));
-    }
+    assert_eq!(drain(&mut queue), [1, 2, 3, 4]);
+    assert_eq!(queue.len(), 0);
 }
 
 #[test]
 fn the_newest_are_shared_in_order() {
     let mut queue = Private::new();
-    (0..10).for_each(|task| queue.push_back(task));
+    (0..10).for_each(|task| queue.push(task));
     let mut shared = Vec::new();
     queue.share(5, is_bound, &mut shared);
     assert_eq!(shared, [5, 6, 7, 8, 9]);
@@ -83,47 +47,20 @@ fn the_newest_are_shared_in_order() {
 }
 
 #[test]
-fn the_slot_is_not_shared() {
-    let mut queue = Private::new();
-    let mut shared = Vec::new();
-    queue.share(32, is_bound, &mut shared);
-    queue.push_woken(1);
-    queue.share(32, is_bound, &mut shared);
-    assert_eq!(shared, []);
-    queue.push_back(2);
-    queue.share(32, is_bound, &mut shared);
-    assert_eq!(shared, [2]);
-    assert_eq!(drain(&mut queue), [1]);
-}
-
-#[test]
 fn bound_tasks_stay_when_others_are_shared_or_rescued() {
     let mut queue = Private::new();
     [1, 2, 3, 100, 4, 101, 5]
         .into_iter()
-        .for_each(|task| queue.push_back(task));
+        .for_each(|task| queue.push(task));
     let mut shared = Vec::new();
     queue.share(4, is_bound, &mut shared);
     assert_eq!(shared, [4, 5]);
-    queue.push_woken(102);
+    queue.push(102);
     let mut rescued = Vec::new();
     queue.take_all(is_bound, &mut rescued);
-    assert_eq!(rescued, [1, 2, 3]);
+    assert_eq!(rescued, [1, 2, 3], "in order");
     assert_eq!(queue.len(), 3);
-    let mut rest = drain(&mut queue);
-    rest.sort_unstable();
-    assert_eq!(rest, [100, 101, 102]);
-}
-
-#[test]
-fn a_rescue_takes_what_would_run_next_first() {
-    let mut queue = Private::new();
-    queue.push_back(1);
-    queue.push_woken(2);
-    let mut rescued = Vec::new();
-    queue.take_all(is_bound, &mut rescued);
-    assert_eq!(rescued, [2, 1]);
-    assert_eq!(queue.pop(), None);
+    assert_eq!(drain(&mut queue), [100, 101, 102]);
 }
 
 #[test]
