@@ -60,18 +60,21 @@ where
     I: IntoIterator<Item = O>,
     O: Operand,
 {
+    let given = operands.into_iter();
+    let mut operands = Vec::with_capacity(given.size_hint().0);
     let mut seen = HashSet::new();
-    let mut operands: Vec<_> = operands
-        .into_iter()
-        .map(Operand::start)
-        .filter(|(child, _)| O::Child::IS_OWNED || seen.insert(child.task().clone()))
-        .collect();
+    for operand in given {
+        let (child, claim) = operand.start();
+        if O::Child::IS_OWNED || seen.insert(child.task().clone()) {
+            operands.push(Some((child, claim)));
+        }
+    }
     let record = Group::new(
         operands.len(),
         Record(Mutex::new(State {
             n_running: operands.len(),
             n_turns: operands.len(),
-            ended: VecDeque::new(),
+            ended: VecDeque::with_capacity(operands.len()),
             waiting: VecDeque::new(),
             next_waiter: 0,
             timer: None,
@@ -79,7 +82,7 @@ where
         })),
     );
     let mut observations = Vec::new();
-    for (index, (child, _)) in operands.iter_mut().enumerate() {
+    for (index, (child, _)) in operands.iter_mut().flatten().enumerate() {
         match child.observe(index, &record) {
             Observed::Done => record.tell(index, child.task()),
             Observed::Kept => {}
@@ -87,7 +90,7 @@ where
         }
     }
     AsCompleted {
-        operands: Mutex::new(operands.into_iter().map(Some).collect()),
+        operands: Mutex::new(operands),
         record,
         turn: Turn::default(),
         give_back: O::give_back,

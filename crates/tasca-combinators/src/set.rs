@@ -3,8 +3,11 @@
 use std::iter;
 
 use tasca_core::{
-    Child, Group, Observed, Observer, Operand, Task, TaskError, TaskRef, TryChild, TryOperand,
+    Child, Group, Members, Observed, Observer, Operand, Task, TaskError, TaskRef, TryChild,
+    TryOperand,
 };
+
+use crate::gather::Record;
 
 /// The children of a combinator, as its shared record keeps them.
 pub trait Children: Send + Unpin + 'static {
@@ -16,6 +19,9 @@ pub trait Children: Send + Unpin + 'static {
 
     /// Whether nobody else can have given the same task.
     fn is_owned(&self, index: usize) -> bool;
+
+    /// Makes the record that they share, with a link for each of them, and keeps them in it where they can be.
+    fn into_record<O: Observer>(self, observer: O) -> (Group<O>, Self);
 
     /// Has the group told of the end of one of them.
     fn observe<O: Observer>(&mut self, index: usize, group: &Group<O>) -> Observed;
@@ -103,47 +109,34 @@ fn error_of<O: TryOperand>(child: O::Child, claim: O::Claim) -> Result<O::Error,
     }
 }
 
-impl<C: Child> Children for Vec<C> {
+impl<C: Child> Children for Members<C> {
     fn count(&self) -> usize {
         self.len()
     }
 
     fn task(&self, index: usize) -> &TaskRef {
-        self[index].task()
+        self.get(index).task()
     }
 
     fn is_owned(&self, _: usize) -> bool {
         C::IS_OWNED
     }
 
-    fn observe<O: Observer>(&mut self, index: usize, group: &Group<O>) -> Observed {
-        self[index].observe(index, group)
-    }
-}
-
-impl<C: Child, const N: usize> Children for [C; N] {
-    fn count(&self) -> usize {
-        N
-    }
-
-    fn task(&self, index: usize) -> &TaskRef {
-        self[index].task()
-    }
-
-    fn is_owned(&self, _: usize) -> bool {
-        C::IS_OWNED
+    fn into_record<O: Observer>(self, observer: O) -> (Group<O>, Self) {
+        Self::into_record(self, observer)
     }
 
     fn observe<O: Observer>(&mut self, index: usize, group: &Group<O>) -> Observed {
-        self[index].observe(index, group)
+        self.get_mut(index).observe(index, group)
     }
 }
 
 /// What iterators and vectors have in common.
 #[track_caller]
-fn start_each<O: Operand>(operands: impl Iterator<Item = O>) -> (Vec<O::Child>, Vec<O::Claim>) {
+fn start_each<O: Operand>(operands: impl Iterator<Item = O>) -> (Members<O::Child>, Vec<O::Claim>) {
     let n_least = operands.size_hint().0;
-    let (mut children, mut claims) = (Vec::with_capacity(n_least), Vec::with_capacity(n_least));
+    let mut children = Members::for_record_of::<Record<Members<O::Child>>>(n_least);
+    let mut claims = Vec::with_capacity(n_least);
     for operand in operands {
         let (child, claim) = operand.start();
         children.push(child);
@@ -164,7 +157,7 @@ macro_rules! sets_of_many {
         {
             type Outputs = Vec<<<Self as IntoIterator>::Item as Operand>::Output>;
             type Outcomes = Vec<Result<<<Self as IntoIterator>::Item as Operand>::Output, TaskError>>;
-            type Children = Vec<<<Self as IntoIterator>::Item as Operand>::Child>;
+            type Children = Members<<<Self as IntoIterator>::Item as Operand>::Child>;
             type Claims = Vec<<<Self as IntoIterator>::Item as Operand>::Claim>;
 
             #[track_caller]
@@ -176,9 +169,12 @@ macro_rules! sets_of_many {
                 children: Self::Children,
                 claims: Self::Claims,
             ) -> Result<Self::Outputs, TaskError> {
-                iter::zip(children, claims)
-                    .map(|(child, claim)| <Self as IntoIterator>::Item::redeem(child, claim))
-                    .collect()
+                // Not collected: a `Result`'s iterator does not know how many there will be.
+                let mut outputs = Vec::with_capacity(children.len());
+                for (child, claim) in iter::zip(children, claims) {
+                    outputs.push(<Self as IntoIterator>::Item::redeem(child, claim)?);
+                }
+                Ok(outputs)
             }
 
             fn outcomes(children: Self::Children, claims: Self::Claims) -> Self::Outcomes {
@@ -200,7 +196,7 @@ macro_rules! sets_of_many {
             type Error = <<Self as IntoIterator>::Item as TryOperand>::Error;
 
             fn is_err(children: &Self::Children, index: usize) -> Option<bool> {
-                children[index].is_err()
+                children.get(index).is_err()
             }
 
             fn claim_is_err(claims: &Self::Claims, index: usize) -> bool {
@@ -260,28 +256,32 @@ sets_of_many! {
 impl<O: Operand, const N: usize> OperandSet for [O; N] {
     type Outputs = [O::Output; N];
     type Outcomes = [Result<O::Output, TaskError>; N];
-    type Children = [O::Child; N];
+    type Children = Members<O::Child>;
     type Claims = [O::Claim; N];
 
     #[track_caller]
     fn start(self) -> (Self::Children, Self::Claims) {
-        let (children, claims) = start_each(self.into_iter());
-        (array(children), array(claims))
+        let mut children = Members::for_record_of::<Record<Members<O::Child>>>(N);
+        let mut claims = [const { None }; N];
+        for (operand, place) in iter::zip(self, &mut claims) {
+            let (child, claim) = operand.start();
+            children.push(child);
+            *place = Some(claim);
+        }
+        (children, claims.map(there))
     }
 
     fn outputs(children: Self::Children, claims: Self::Claims) -> Result<Self::Outputs, TaskError> {
-        let outputs: Result<Vec<_>, _> = iter::zip(children, claims)
-            .map(|(child, claim)| O::redeem(child, claim))
-            .collect();
-        Ok(array(outputs?))
+        let mut parts = iter::zip(children, claims);
+        array(|| {
+            let (child, claim) = there(parts.next());
+            O::redeem(child, claim)
+        })
     }
 
     fn outcomes(children: Self::Children, claims: Self::Claims) -> Self::Outcomes {
-        array(
-            iter::zip(children, claims)
-                .map(|(child, claim)| O::redeem_as_value(child, claim))
-                .collect(),
-        )
+        let mut children = children.into_iter();
+        claims.map(|claim| O::redeem_as_value(there(children.next()), claim))
     }
 
     fn failure(children: Self::Children, claims: Self::Claims, index: usize) -> TaskError {
@@ -289,11 +289,18 @@ impl<O: Operand, const N: usize> OperandSet for [O; N] {
     }
 }
 
-/// As many as there were operands.
-fn array<T, const N: usize>(items: Vec<T>) -> [T; N] {
-    items
-        .try_into()
-        .unwrap_or_else(|_| unreachable!("there are N of them"))
+/// There is one for each of the operands.
+fn there<T>(item: Option<T>) -> T {
+    item.expect("as many as operands")
+}
+
+/// Makes an array, unless `next` fails.
+fn array<T, E, const N: usize>(mut next: impl FnMut() -> Result<T, E>) -> Result<[T; N], E> {
+    let mut items = [const { None }; N];
+    for item in &mut items {
+        *item = Some(next()?);
+    }
+    Ok(items.map(there))
 }
 
 impl<O: TryOperand, const N: usize> TryOperandSet for [O; N] {
@@ -301,7 +308,7 @@ impl<O: TryOperand, const N: usize> TryOperandSet for [O; N] {
     type Error = O::Error;
 
     fn is_err(children: &Self::Children, index: usize) -> Option<bool> {
-        children[index].is_err()
+        children.get(index).is_err()
     }
 
     fn claim_is_err(claims: &Self::Claims, index: usize) -> bool {
@@ -312,14 +319,16 @@ impl<O: TryOperand, const N: usize> TryOperandSet for [O; N] {
         children: Self::Children,
         claims: Self::Claims,
     ) -> Result<Result<Self::Values, Self::Error>, TaskError> {
-        let mut values = Vec::with_capacity(N);
-        for (child, claim) in iter::zip(children, claims) {
-            match O::split(O::redeem(child, claim)?) {
-                Ok(value) => values.push(value),
-                Err(error) => return Ok(Err(error)),
-            }
+        let mut parts = iter::zip(children, claims);
+        let values = array(|| {
+            let (child, claim) = there(parts.next());
+            O::split(O::redeem(child, claim).map_err(Err)?).map_err(Ok)
+        });
+        match values {
+            Ok(values) => Ok(Ok(values)),
+            Err(Ok(error)) => Ok(Err(error)),
+            Err(Err(failure)) => Err(failure),
         }
-        Ok(Ok(array(values)))
     }
 
     fn error(
@@ -347,6 +356,10 @@ macro_rules! sets_of_few {
 
             fn is_owned(&self, index: usize) -> bool {
                 [$($operand::IS_OWNED),+][index]
+            }
+
+            fn into_record<Ob: Observer>(self, observer: Ob) -> (Group<Ob>, Self) {
+                (Group::new(self.count(), observer), self)
             }
 
             fn observe<Ob: Observer>(&mut self, index: usize, group: &Group<Ob>) -> Observed {

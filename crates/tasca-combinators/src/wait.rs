@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tasca_core::{
-    CallHandle, Child, Group, Handle, Observation, Observed, Observer, Operand, Promise, Task,
-    TaskRef, TryChild, TryOperand, promise,
+    CallHandle, Child, Group, Handle, Members, Observation, Observed, Observer, Operand, Promise,
+    Task, TaskRef, TryChild, TryOperand, promise,
 };
 
 use crate::primitive::{AtomicUsize, Mutex, Ordering};
@@ -86,8 +86,11 @@ where
     I: IntoIterator<Item = O>,
     O: Operand,
 {
+    let operands = operands.into_iter();
+    let n_least = operands.size_hint().0;
+    let mut children = Members::for_record_of::<Record<O::Child>>(n_least);
+    let mut claims = Vec::with_capacity(n_least);
     let mut seen = HashSet::new();
-    let (mut children, mut claims) = (Vec::new(), Vec::new());
     for operand in operands {
         let (child, claim) = operand.start();
         if O::Child::IS_OWNED || seen.insert(child.task().clone()) {
@@ -97,7 +100,7 @@ where
     }
     assert!(!children.is_empty(), "wait needs at least one task");
     Wait {
-        children,
+        children: Some(children),
         claims,
         until: Until::All,
         timeout: None,
@@ -125,7 +128,7 @@ type DoneAndPending<H> = (Vec<H>, Vec<H>);
 #[must_use = "futures do nothing unless awaited"]
 pub struct Wait<O, C, K, H> {
     /// Here until they are observed, then in the record.
-    children: Vec<C>,
+    children: Option<Members<C>>,
     claims: Vec<K>,
     until: Until<C, K>,
     timeout: Option<Duration>,
@@ -152,8 +155,8 @@ struct Record<C> {
 }
 
 struct State<C> {
-    /// Empty while they are being registered.
-    children: Vec<C>,
+    /// There once they are registered.
+    children: Option<Members<C>>,
     promise: Option<Promise<()>>,
     timer: Option<CallHandle>,
     is_timed_out: bool,
@@ -170,8 +173,8 @@ impl<C: Child> Record<C> {
         }
         lock(&self.state)
             .children
-            .get(index)
-            .and_then(is_failure)
+            .as_ref()
+            .and_then(|children| is_failure(children.get(index)))
             .unwrap_or(true)
     }
 
@@ -254,25 +257,23 @@ where
     #[track_caller]
     fn begin(&mut self) -> Waiting<C> {
         let (promise, told) = promise();
-        let mut children = mem::take(&mut self.children);
+        let children = self.children.take().expect("polled after it was ready");
+        let n_children = children.len();
         let is_failure = match self.until {
             Until::Exception { is_failure, .. } => Some(is_failure),
             Until::All | Until::First => None,
         };
-        let group = Group::new(
-            children.len(),
-            Record {
-                n_left: AtomicUsize::new(children.len()),
-                first: matches!(self.until, Until::First),
-                is_failure,
-                state: Mutex::new(State {
-                    children: Vec::new(),
-                    promise: Some(promise),
-                    timer: None,
-                    is_timed_out: false,
-                }),
-            },
-        );
+        let (group, mut children) = children.into_record(Record {
+            n_left: AtomicUsize::new(n_children),
+            first: matches!(self.until, Until::First),
+            is_failure,
+            state: Mutex::new(State {
+                children: None,
+                promise: Some(promise),
+                timer: None,
+                is_timed_out: false,
+            }),
+        });
         if let Some(timeout) = self.timeout {
             let record = group.clone();
             let timer = Handle::current().call_later(timeout, move || record.observer().tell(true));
@@ -280,19 +281,18 @@ where
         }
         let mut observations = Vec::new();
         let mut done = Vec::new();
-        for (index, child) in children.iter_mut().enumerate() {
-            match child.observe(index, &group) {
+        for index in 0..n_children {
+            match children.get_mut(index).observe(index, &group) {
                 // Those that are done are told of as well: a wait always suspends (rule W8).
-                Observed::Done => done.push(index),
+                Observed::Done => done.push((index, children.get(index).task().clone())),
                 Observed::Kept => {}
-                Observed::Listed(observation) => observations.push(observation),
+                Observed::Listed(observation) => {
+                    observations.reserve_exact(n_children - index);
+                    observations.push(observation);
+                }
             }
         }
-        let done: Vec<_> = done
-            .into_iter()
-            .map(|index| (index, children[index].task().clone()))
-            .collect();
-        lock(&group.observer().state).children = children;
+        lock(&group.observer().state).children = Some(children);
         for (index, child) in done {
             group.tell(index, &child);
         }
@@ -306,7 +306,6 @@ where
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<(Vec<H>, Vec<H>)> {
         loop {
             if self.waiting.is_none() {
-                assert!(!self.children.is_empty(), "polled after it was ready");
                 self.waiting = Some(self.begin());
             }
             let waiting = self.waiting.as_mut().expect("begun above");
@@ -332,8 +331,9 @@ where
             return true;
         };
         let state = lock(&record.state);
+        let children = state.children.as_ref().expect("registered");
         let mut all_done = true;
-        let failed = iter::zip(&state.children, &self.claims).any(|(child, claim)| {
+        let failed = iter::zip(children.iter(), &self.claims).any(|(child, claim)| {
             let task = child.task();
             all_done &= task.is_finished();
             task.is_finished()
@@ -345,8 +345,12 @@ where
 
     fn give_back(&mut self) -> (Vec<H>, Vec<H>) {
         let Waiting { record, .. } = self.waiting.take().expect("it has waited");
-        let children = mem::take(&mut lock(&record.observer().state).children);
-        let (mut done, mut pending) = (Vec::new(), Vec::new());
+        let children = lock(&record.observer().state).children.take();
+        let children = children.expect("registered");
+        // More may end meanwhile: then one of the two grows.
+        let n_done = children.iter().filter(|child| child.task().is_finished());
+        let mut done = Vec::with_capacity(n_done.count());
+        let mut pending = Vec::with_capacity(children.len() - done.capacity());
         for (mut child, claim) in iter::zip(children, mem::take(&mut self.claims)) {
             if child.task().is_finished() {
                 done.push(O::give_back(child, claim));
@@ -394,7 +398,7 @@ impl<O, C, K, H> Drop for Wait<O, C, K, H> {
             (
                 state.promise.take(),
                 state.timer.take(),
-                mem::take(&mut state.children),
+                state.children.take(),
             )
         };
         if let Some(timer) = timer {

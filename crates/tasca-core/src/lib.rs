@@ -68,11 +68,13 @@ pub use task::awaitable::Awaitable;
 pub use task::context::{Context, ContextVar, Token};
 pub use task::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
 pub use task::expiry::Left;
+pub use task::group::Group;
 pub use task::handle::{CallbackId, Task, TaskId, TaskRef};
 pub use task::job::{Job, JobBuilder, current_job, current_job_cancelled};
 pub use task::join::{Finished, JoinRef, Outcome};
 pub use task::leaf::{YieldNow, yield_now};
-pub use task::observe::{CancelForward, Group, Observation, Observer, SharedTask};
+pub use task::members::{IntoMembers, Members};
+pub use task::observe::{CancelForward, Observation, Observer, SharedTask};
 pub use task::promise::{Promise, promise};
 #[doc(inline)]
 pub use task::toolkit as leaf;

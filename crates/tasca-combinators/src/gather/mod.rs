@@ -22,7 +22,8 @@ use crate::primitive::Mutex;
 use crate::set::{Children, OperandSet, TryOperandSet};
 use crate::sync::lock;
 use mode::{FailFast, Mode, Propagate, ReturnExceptions};
-use record::{Decision, End, Finish, Record};
+pub(crate) use record::Record;
+use record::{Decision, End, Finish};
 
 /// Waits for all operands, and gives their outputs in their order.
 ///
@@ -107,6 +108,7 @@ pub fn try_gather<S: TryOperandSet>(
 }
 
 type Begin<C> = fn(&Group<Record<C>>, C, End<C>) -> Vec<Observation>;
+type Join<C> = fn(C, Record<C>) -> (Group<Record<C>>, C);
 type StandFor<C> = fn(&Group<Record<C>>) -> (Promise<Decided<C>>, Task<Decided<C>>);
 type Decided<C> = (Decision, C);
 
@@ -116,7 +118,9 @@ type Ended<R> = Result<Result<R, TaskError>, Option<String>>;
 /// What a gather of these operands, in its mode, is made of.
 struct Ways<C, K, R> {
     begin: Begin<C>,
-    group: fn(&C, &Self) -> Group<Record<C>>,
+    count: fn(&C) -> usize,
+    /// Puts the children together with their record.
+    join: Join<C>,
     stand_for: StandFor<C>,
     tasks: fn(&C) -> Vec<TaskRef>,
     is_harmless: fn(&TaskRef) -> bool,
@@ -134,6 +138,15 @@ impl<C, K, R> Clone for Ways<C, K, R> {
 
 impl<C, K, R> Copy for Ways<C, K, R> {}
 
+impl<C, K, R> Ways<C, K, R> {
+    /// Makes the record of a call.
+    fn record(&self, children: C) -> (Group<Record<C>>, C) {
+        let (harmless, failure) = (self.is_harmless, self.is_failure);
+        let record = Record::new((self.count)(&children), self.tasks, harmless, failure);
+        (self.join)(children, record)
+    }
+}
+
 impl<C: Children, K, R> Ways<C, K, R> {
     fn of<S, M>() -> Self
     where
@@ -142,11 +155,8 @@ impl<C: Children, K, R> Ways<C, K, R> {
     {
         Self {
             begin: record::begin,
-            group: |children, ways| {
-                let (harmless, failure) = (ways.is_harmless, ways.is_failure);
-                let record = Record::new(children.count(), ways.tasks, harmless, failure);
-                Group::new(children.count(), record)
-            },
+            count: C::count,
+            join: C::into_record,
             stand_for: Group::promise,
             tasks: record::tasks_of,
             is_harmless: M::is_harmless,
@@ -309,7 +319,7 @@ impl<S, C, K, R> Gather<S, C, K, R> {
     {
         let (children, claims) = self.take_operands();
         let ways = self.ways;
-        let group = (ways.group)(&children, &ways);
+        let (group, children) = ways.record(children);
         let (promise, task) = group.promise();
         // The registrations last until it is decided. The last child may decide during the registration.
         let keep: Arc<Mutex<Vec<Observation>>> = Arc::default();
@@ -348,7 +358,7 @@ impl<S, C, K, R> Gather<S, C, K, R> {
             match &mut self.state {
                 State::Made(..) => {
                     let (children, claims) = self.take_operands();
-                    let group = (self.ways.group)(&children, &self.ways);
+                    let (group, children) = self.ways.record(children);
                     let (promise, decided) = (self.ways.stand_for)(&group);
                     let observations = (self.ways.begin)(&group, children, End::Waiter(promise));
                     self.state = State::Waiting {

@@ -31,7 +31,8 @@ pub(super) enum End<C> {
 }
 
 /// The record that the children of one gather share.
-pub(super) struct Record<C> {
+pub(crate) struct Record<C> {
+    n_children: usize,
     is_harmless: fn(&TaskRef) -> bool,
     is_failure: fn(&C, usize, &TaskRef) -> Option<bool>,
     tasks: fn(&C) -> Vec<TaskRef>,
@@ -66,6 +67,7 @@ impl<C> Record<C> {
             looker: None,
         };
         Self {
+            n_children,
             is_harmless,
             is_failure,
             tasks,
@@ -80,13 +82,10 @@ impl<C> Record<C> {
         let mut state = lock(&self.state);
         // Liveness: a child that ends after this wakes the waiter, one that ended before is seen by the caller.
         let before = state.looker.replace(looker);
-        let n_children = state
-            .children
-            .as_ref()
-            .map_or(0, |children| (self.tasks)(children).len());
+        let is_decided = state.children.is_none();
         drop(state);
         drop(before);
-        n_children
+        if is_decided { 0 } else { self.n_children }
     }
 
     /// Looks at a child that is done.
@@ -233,7 +232,10 @@ pub(super) fn begin<C: Children>(
         match children.observe(index, group) {
             Observed::Done => done.push((index, children.task(index).clone())),
             Observed::Kept => {}
-            Observed::Listed(observation) => observations.push(observation),
+            Observed::Listed(observation) => {
+                observations.reserve_exact(n_children - index);
+                observations.push(observation);
+            }
         }
     }
     // Ordering: AcqRel, as in `count_down`. Only what is not distinct is subtracted, so this is never the last.

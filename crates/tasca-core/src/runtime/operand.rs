@@ -8,8 +8,9 @@ use std::any::Any;
 
 use super::spawn::spawn;
 use crate::task::error::{ResultError, TaskError};
+use crate::task::group::Group;
 use crate::task::handle::{Task, TaskRef};
-use crate::task::observe::{Group, Observation, Observer, SharedTask};
+use crate::task::observe::{Observation, Observer, SharedTask};
 
 /// Something that a combinator can wait for.
 ///

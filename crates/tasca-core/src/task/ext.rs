@@ -12,8 +12,9 @@ use super::cancel::Raised;
 use super::context::Context;
 use super::error::{CancelMessage, Name, TaskName};
 use super::expiry::Expiries;
+use super::group::Forward;
 use super::header::TaskPtr;
-use super::observe::{Forward, Observer};
+use super::observe::Observer;
 use crate::primitive::{Mutex, Ordering};
 
 /// Waiters beyond the one in the header, callbacks, name, requests, context.

@@ -13,7 +13,7 @@
 //! | [`handle`], [`join`], [`weak`] | a task seen from outside |
 //! | [`awaitable`] | a task among other things that can be awaited |
 //! | [`promise`], [`job`] | tasks that are not polled: completed by hand, or by a closure on some executor |
-//! | [`observe`] | what combinators need: groups of tasks, requests passed on, failure |
+//! | [`observe`], [`group`], [`members`] | what combinators need: the ends of tasks, failure; a record that several tasks share |
 //! | [`context`] | context variables |
 //! | [`error`], [`schedule`] | how tasks fail; what they need from a scheduler |
 
@@ -25,11 +25,13 @@ pub(crate) mod current;
 pub(crate) mod error;
 pub(crate) mod expiry;
 pub(crate) mod ext;
+pub(crate) mod group;
 pub(crate) mod handle;
 pub(crate) mod header;
 pub(crate) mod job;
 pub(crate) mod join;
 pub(crate) mod leaf;
+pub(crate) mod members;
 pub(crate) mod observe;
 pub(crate) mod promise;
 pub(crate) mod schedule;

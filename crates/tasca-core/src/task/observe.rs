@@ -1,22 +1,12 @@
 //! What combinators need of a task: to be told of its end without a waker, to pass cancel requests on, and to know
-//! that it failed.
-//!
-//! A [`Group`] is the shared record of one call of a combinator: one allocation, with a link for each
-//! child. A child's entry for its waiter (the slot in the header, for the owner of the handle; the
-//! side block, for everybody else) is a waker whose data is the link and whose functions are those of the group. So
-//! the end of a child calls the group's [`Observer`] directly: no waker is cloned, nothing is
-//! allocated and the waiting task is not polled for a child that decides nothing. On the
-//! deterministic runtime the call is a step of the event loop of its own, as a callback of asyncio is.
-//!
-//! The side that waits is a promise ([`Group::promise`]): joins, callbacks and cancel requests work for it as for any
-//! task, and a request is passed on to the group instead of ending it.
+//! that it failed. The record that several children share is in [`group`](super::group).
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
@@ -24,11 +14,10 @@ use super::cancel;
 use super::current;
 use super::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
 use super::ext::{Ext, WaiterKind};
+use super::group::Forward;
 use super::handle::{Task, TaskRef};
-use super::header::{Header, TaskPtr};
-use super::promise::{Promise, cancel_passive, new_promise};
-use super::schedule::Schedule;
-use crate::primitive::{AtomicPtr, Ordering};
+use super::header::TaskPtr;
+use super::promise::{Promise, cancel_passive};
 
 /// Somebody who is told of the ends of tasks.
 pub trait Observer: Send + Sync + 'static {
@@ -56,235 +45,8 @@ pub(super) fn tell_quietly(task: TaskPtr, observer: Arc<dyn Observer>, index: us
     }
 }
 
-/// The shared record of a combinator: an observer, and a link for each of its children. Cheap to clone.
-pub struct Group<O>(Arc<Inner<O>>);
-
-struct Inner<O> {
-    observer: O,
-    /// Set where the end of a child is told as a step of its own.
-    steps: Option<Arc<dyn Schedule>>,
-    links: Links<O>,
-}
-
-/// The most frequent number of links needs no block of its own.
-enum Links<O> {
-    One(Link<O>),
-    Many(Box<[Link<O>]>),
-}
-
-struct Link<O> {
-    // Invariant: the record that this link is part of; a waker made from it has a count of that.
-    group: *const Inner<O>,
-    index: usize,
-    /// The child, from its registration until its end was told or the registration is gone.
-    // Invariant: the waker in the child's cell is what the pointer stands for: while it is there, so is the cell.
-    child: AtomicPtr<Header>,
-}
-
-// SAFETY: the pointer to the record is only followed by those who have a count of it, and the record is `Sync`.
-unsafe impl<O: Send + Sync> Send for Link<O> {}
-// SAFETY: as above; the rest is atomic or immutable.
-unsafe impl<O: Send + Sync> Sync for Link<O> {}
-
-impl<O> Links<O> {
-    fn get(&self, index: usize) -> &Link<O> {
-        match self {
-            Self::One(link) => {
-                assert!(index == 0, "a group of one has link 0");
-                link
-            }
-            Self::Many(links) => &links[index],
-        }
-    }
-}
-
-impl<O> Group<O> {
-    /// The observer.
-    pub fn observer(&self) -> &O {
-        &self.0.observer
-    }
-}
-
-impl<O: Observer> Group<O> {
-    /// Makes a record with `n_links` links.
-    pub fn new(n_links: usize, observer: O) -> Self {
-        let steps = current::keep_scheduler()
-            .filter(|scheduler| scheduler.separates_callbacks() && !scheduler.permutes_steps());
-        Self(Arc::new_cyclic(|weak| {
-            let link = |index| Link {
-                group: weak.as_ptr(),
-                index,
-                child: AtomicPtr::new(ptr::null_mut()),
-            };
-            let links = match n_links {
-                1 => Links::One(link(0)),
-                _ => Links::Many((0..n_links).map(link).collect()),
-            };
-            Inner {
-                observer,
-                steps,
-                links,
-            }
-        }))
-    }
-
-    /// Has the observer told of the end of `task`, whose owner the caller is; `false` if it is done already, and
-    /// nothing will be told. Replaces whoever waits on behalf of the owner.
-    ///
-    /// # Panics
-    ///
-    /// If `index` is out of range or in use.
-    pub fn observe<T>(&self, index: usize, task: &mut Task<T>) -> bool {
-        let task = task.ptr();
-        let waker = self.link_waker(index, task);
-        if release_slot(task) && put_in_slot(task, waker) {
-            return true;
-        }
-        self.0.links.get(index).release();
-        false
-    }
-
-    /// Has the observer told of the end of `task`, until the returned registration is dropped; `None` if
-    /// it is done already.
-    ///
-    /// # Panics
-    ///
-    /// If `index` is out of range or in use.
-    pub fn observe_ref(&self, index: usize, task: &TaskRef) -> Option<Observation> {
-        let waker = self.link_waker(index, task.ptr());
-        match task.list(WaiterKind::Wake(waker)) {
-            Ok(id) => Some(Observation {
-                task: task.clone(),
-                id,
-            }),
-            Err(refused) => {
-                drop(refused);
-                self.0.links.get(index).release();
-                None
-            }
-        }
-    }
-
-    /// Tells the observer of the end of a task that was done before it could be observed, as a step of the event loop;
-    /// outside any runtime at once.
-    pub fn tell(&self, index: usize, child: &TaskRef) {
-        let (group, child) = (Arc::clone(&self.0), child.clone());
-        current::call_soon(Box::new(move || group.observer.child_done(index, &child)));
-    }
-
-    /// Takes the registration of `task` back, whose owner the caller is, if it is still there.
-    pub fn forget<T>(&self, task: &mut Task<T>) {
-        release_slot(task.ptr());
-    }
-
-    fn link_waker(&self, index: usize, task: TaskPtr) -> Waker {
-        let link = self.0.links.get(index);
-        // Ordering: Relaxed; the exchange that announces the waker publishes the pointer. A link has one user at a time.
-        let before = link.child.load(Ordering::Relaxed);
-        assert!(before.is_null(), "link {index} of the group is in use");
-        link.child
-            .store(task.as_raw().cast_mut(), Ordering::Relaxed);
-        // The waker has a count of its own.
-        let _counted = Arc::into_raw(Arc::clone(&self.0));
-        // SAFETY: the functions keep the contract of `RawWaker`; the data is a link with a count.
-        unsafe {
-            Waker::from_raw(RawWaker::new(
-                ptr::from_ref(link).cast(),
-                &Link::<O>::VTABLE,
-            ))
-        }
-    }
-}
-
-impl<O> Clone for Group<O> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<O> fmt::Debug for Group<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Group").finish_non_exhaustive()
-    }
-}
-
-impl<O: Observer> Inner<O> {
-    /// Tells the observer, here or as a step of its own.
-    fn told(self: &Arc<Self>, index: usize, child: TaskRef) {
-        match &self.steps {
-            None => self.observer.child_done(index, &child),
-            Some(steps) => {
-                let group = Arc::clone(self);
-                steps.call_soon(Box::new(move || group.observer.child_done(index, &child)));
-            }
-        }
-    }
-}
-
-impl<O: Observer> Link<O> {
-    const VTABLE: RawWakerVTable = RawWakerVTable::new(
-        Self::clone_waker,
-        Self::wake,
-        Self::wake_by_ref,
-        Self::drop_waker,
-    );
-
-    /// Frees the link for another child.
-    fn release(&self) -> *mut Header {
-        // Ordering: Relaxed; the pointer is used by the thread that takes it, which came here through the child's state.
-        // No exchange: who has the link's waker, of which there is one, is alone here.
-        let child = self.child.load(Ordering::Relaxed);
-        self.child.store(ptr::null_mut(), Ordering::Relaxed);
-        child
-    }
-
-    /// # Safety
-    ///
-    /// `data` is that of a waker of this table, whose count the caller takes over.
-    unsafe fn take_over(data: *const ()) -> (Arc<Inner<O>>, usize, *mut Header) {
-        // SAFETY: the count keeps the record, and the link with it.
-        let link = unsafe { &*data.cast::<Self>() };
-        let (index, child) = (link.index, link.release());
-        // SAFETY: the waker's count.
-        (unsafe { Arc::from_raw(link.group) }, index, child)
-    }
-
-    unsafe fn clone_waker(data: *const ()) -> RawWaker {
-        // SAFETY: the waker has a count, so the link is there.
-        let link = unsafe { &*data.cast::<Self>() };
-        // SAFETY: as above.
-        unsafe { Arc::increment_strong_count(link.group) };
-        RawWaker::new(data, &Self::VTABLE)
-    }
-
-    unsafe fn wake(data: *const ()) {
-        // SAFETY: called by the waker, which is gone afterwards.
-        let (group, index, child) = unsafe { Self::take_over(data) };
-        let Some(header) = ptr::NonNull::new(child) else {
-            return;
-        };
-        // SAFETY: the completer of the child calls this, and has a reference.
-        let child = unsafe { TaskPtr::new(header) };
-        // SAFETY: `TaskRef` is a transparent `TaskPtr`. Behind a reference it is never dropped, so the completer's
-        // reference to the cell serves it as well.
-        let child = unsafe { &*ptr::from_ref(&child).cast::<TaskRef>() };
-        match &group.steps {
-            None => group.observer.child_done(index, child),
-            Some(_) => group.told(index, child.clone()),
-        }
-    }
-
-    /// Nobody wakes these by reference.
-    unsafe fn wake_by_ref(_: *const ()) {}
-
-    unsafe fn drop_waker(data: *const ()) {
-        // SAFETY: called by the waker, which is gone afterwards.
-        drop(unsafe { Self::take_over(data) });
-    }
-}
-
 /// Empties the slot of a task whose handle the caller owns; `false` if the task is done.
-fn release_slot(task: TaskPtr) -> bool {
+pub(super) fn release_slot(task: TaskPtr) -> bool {
     let state = task.state().load();
     if state.is_complete() {
         return false;
@@ -300,7 +62,7 @@ fn release_slot(task: TaskPtr) -> bool {
 }
 
 /// Puts a waker into the empty slot of a task whose handle the caller owns; `false` if the task was done first.
-fn put_in_slot(task: TaskPtr, waker: Waker) -> bool {
+pub(super) fn put_in_slot(task: TaskPtr, waker: Waker) -> bool {
     if task.state().load().is_listed() {
         // Behind those who are on the list already (rule H7).
         let mut shared = task.ext_or_new().shared.lock();
@@ -324,6 +86,12 @@ pub struct Observation {
     id: u64,
 }
 
+impl Observation {
+    pub(super) fn new(task: TaskRef, id: u64) -> Self {
+        Self { task, id }
+    }
+}
+
 impl Drop for Observation {
     fn drop(&mut self) {
         if !self.task.is_finished() {
@@ -340,46 +108,6 @@ pub trait CancelForward: Send + Sync + 'static {
     /// Whether everything that it stands for [is done, or about to be](TaskRef::is_about_to_end), so that nothing can take a
     /// request any more.
     fn is_all_done(&self) -> bool;
-}
-
-/// The entry in the side block.
-pub(crate) struct Forward(Arc<dyn CancelForward>);
-
-impl Forward {
-    pub(crate) fn cancel(&self, message: Option<&CancelMessage>) -> bool {
-        self.0.cancel(message)
-    }
-
-    fn is_all_done(&self) -> bool {
-        self.0.is_all_done()
-    }
-}
-
-impl fmt::Debug for Forward {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Forward")
-    }
-}
-
-impl<O: Observer + CancelForward> Group<O> {
-    /// As [`promise`](crate::promise), for a task that stands for the group: a cancel request does not end it, but
-    /// goes to the observer, and the task ends when the promise is kept.
-    #[track_caller]
-    pub fn promise<T: Send + 'static>(&self) -> (Promise<T>, Task<T>) {
-        let target: Arc<dyn CancelForward> = Arc::<Inner<O>>::clone(&self.0);
-        let ext = Ext::forwarding(Forward(target));
-        new_promise(Location::caller(), Some(ext))
-    }
-}
-
-impl<O: Observer + CancelForward> CancelForward for Inner<O> {
-    fn cancel(&self, message: Option<&CancelMessage>) -> bool {
-        self.observer.cancel(message)
-    }
-
-    fn is_all_done(&self) -> bool {
-        self.steps.is_some() && self.observer.is_all_done()
-    }
 }
 
 impl<T> Promise<T> {

@@ -7,9 +7,10 @@ use loom::alloc::Track;
 use loom::thread;
 
 use crate::explore::two_busy_threads;
-use crate::runners::Runners;
+use crate::runners::{Runners, Touched};
+use crate::task::group::Group;
 use crate::task::handle::TaskRef;
-use crate::task::observe::{Group, Observer};
+use crate::task::observe::Observer;
 
 /// Counts what it is told; loom reports it if it is forgotten.
 struct Counter {
@@ -79,6 +80,38 @@ fn an_observer_for_good_is_told_once() {
         assert_eq!(n_told(&group, 0), usize::from(promised));
         assert_eq!(n_told(&group, 1), usize::from(observation.is_some()));
         drop(observation);
+    });
+}
+
+/// Uses memory at each end that it is told of; its own end uses all of it.
+struct Toucher([Touched; 2]);
+
+// SAFETY: each end uses its own, and that nobody uses two at a time is what loom checks.
+unsafe impl Sync for Toucher {}
+
+impl Observer for Toucher {
+    fn child_done(&self, index: usize, _: &TaskRef) {
+        self.0[index].touch();
+    }
+}
+
+/// A record that is given up while its children end: whoever has the last count frees it, after all that the others did with it.
+/// Catches a count that publishes nothing.
+#[test]
+fn a_record_goes_with_its_last_count() {
+    two_busy_threads(|| {
+        let runners = Runners::new();
+        let children = [runners.spawn(async {}), runners.spawn(async {})];
+        let group = Group::new(2, Toucher([Touched::new(), Touched::new()]));
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        for (index, mut child) in children.into_iter().enumerate() {
+            group.observe(index, &mut child);
+        }
+        drop(group);
+        runner.join().expect("no panic");
     });
 }
 

@@ -37,7 +37,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     m("combinators::a_wait_ends_with_the_last_task_or_the_timeout",
       "tasca-combinators/src/wait.rs",
       "fn begin(",
-      "lock(&group.observer().state).children = children;",
+      "lock(&group.observer().state).children = Some(children);",
       "drop(children);",
       "the record does not keep the tasks"),
     m("combinators::every_end_is_given_out_once",
