@@ -399,6 +399,8 @@ var workloads = []workload{
 	{"gather_100k", 100000, gather(100000)},
 	{"clean_up_1k", 1000, cleanUp1k},
 	{"ping_pong", 1, pingPong},
+	// Go has one kind of channel.
+	{"ping_pong_mpsc", 1, pingPong},
 	{"ping_pong_100", 100, pingPong100},
 	{"pipeline", 64, pipeline},
 	{"queue_pipeline", 64, pipeline},

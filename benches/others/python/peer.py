@@ -304,6 +304,8 @@ WORKLOADS = {
     "yield_alone": (yield_alone, 1),
     "yield_100": (yield_100, 100),
     "ping_pong": (ping_pong, 1),
+    # One kind of queue.
+    "ping_pong_mpsc": (ping_pong, 1),
     "queue_pipeline": (queue_pipeline, 64),
     "lock_contended": (lock_contended, 32),
     "gather_10": (gather(10), 10),
