@@ -68,6 +68,39 @@ fn other_seeds_give_other_orders_of_the_same_events() {
 }
 
 #[test]
+fn no_seed_reorders_what_one_step_has_queued_nor_timers() {
+    for seed in 0..20 {
+        let (runtime, _problems) = runtime(Kind::Deterministic(seed));
+        let log = Log::new();
+        runtime.block_on(async {
+            let (promise, told) = promise::<()>();
+            let told = told.into_shared();
+            let tasks: Vec<_> = (0..5)
+                .map(|index| {
+                    let (log, told) = (log.clone(), told.clone());
+                    spawn(async move {
+                        log.say(format!("{index} begins"));
+                        (&*told).await;
+                        log.say(format!("{index} is told"));
+                        sleep(Duration::from_millis(3)).await;
+                        log.say(format!("{index} wakes"));
+                    })
+                })
+                .collect();
+            sleep(Duration::from_millis(1)).await;
+            promise.set(()).unwrap();
+            for task in tasks {
+                task.await;
+            }
+        });
+        let steps = ["begins", "is told", "wakes"];
+        let in_order = |step| (0..5).map(move |index| format!("{index} {step}"));
+        let expected: Vec<String> = steps.into_iter().flat_map(in_order).collect();
+        assert_eq!(log.take(), expected, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_trace_does_not_depend_on_the_load_of_the_machine() {
     let expected = trace(11);
     std::thread::scope(|scope| {

@@ -20,7 +20,7 @@ pub fn exact(expected: &Value, got: &Value) -> Option<String> {
 pub fn outcome(expected: &Value, got: &Value) -> Option<String> {
     let (expected, got) = (project(expected), project(got));
     let empty = Map::new();
-    let by_party = |trace: &Value| trace["events"].as_object().unwrap_or(&empty).clone();
+    let by_party = |trace: &Value| trace["per"].as_object().unwrap_or(&empty).clone();
     let (ours, theirs) = (by_party(&got), by_party(&expected));
     let parties = theirs.keys().chain(ours.keys());
     let none = json!([]);
@@ -34,6 +34,12 @@ pub fn outcome(expected: &Value, got: &Value) -> Option<String> {
         }
     }
     first_of(&["tasks", "futures", "run", "stalled"], &expected, &got)
+}
+
+/// Whether a trace is, at the outcome level, what `projection` says.
+#[must_use]
+pub fn is_outcome(projection: &Value, got: &Value) -> bool {
+    *projection == project(got)
 }
 
 fn events(expected: &[Value], got: &Value, what: &str) -> Option<String> {
@@ -76,7 +82,7 @@ fn project(trace: &Value) -> Value {
         by_party.entry(who).or_default().push(line);
     }
     without_messages(json!({
-        "events": by_party,
+        "per": by_party,
         "tasks": trace["tasks"],
         "futures": trace["futures"],
         "run": trace["run"],
@@ -101,7 +107,7 @@ fn without_messages(value: Value) -> Value {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{exact, outcome};
+    use super::{exact, is_outcome, outcome};
 
     fn trace(events: Value) -> Value {
         json!({
@@ -168,6 +174,28 @@ mod tests {
             [3, "c", "start", null, null],
         ]);
         check(trace(more), false, false);
+    }
+
+    #[test]
+    fn an_outcome_is_known_by_its_projection() {
+        let got = trace(json!([
+            [5, "b", "caught", null, {"cancelled": "m"}],
+            [0, "a", "scope", "s", {"when": 7, "expired": true}],
+            [0, null, "done", "a", "ok"],
+        ]));
+        let mut projection = json!({
+            "per": {
+                "a": [["scope", "s", {"expired": true}]],
+                "b": [["caught", null, {"cancelled": true}]],
+            },
+            "tasks": {"a": {"ok": null}},
+            "futures": {},
+            "run": [{"ok": 1}],
+            "stalled": false,
+        });
+        assert!(is_outcome(&projection, &got));
+        projection["tasks"]["a"] = json!({"pending": true});
+        assert!(!is_outcome(&projection, &got));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Case {
     pub scenario: Value,
     /// What asyncio did.
     pub trace: Value,
+    /// How else it ends when asyncio itself is disturbed, as projections; see `outcomes.json`.
+    pub other_outcomes: Vec<Value>,
 }
 
 impl Case {
@@ -57,7 +59,7 @@ pub fn parse(text: &str) -> serde_json::Result<Value> {
     }
 }
 
-/// All cases: those written by hand, then the random ones.
+/// All cases: those written by hand, then the random ones; each with its other outcomes.
 ///
 /// # Errors
 ///
@@ -69,7 +71,27 @@ pub fn cases() -> io::Result<Vec<Case>> {
             cases.extend(load(&path)?);
         }
     }
-    Ok(cases)
+    let path = root().join("outcomes.json");
+    let mut others = parse(&fs::read_to_string(&path)?).map_err(|error| bad(&path, &error))?;
+    for case in &mut cases {
+        if let Some(Value::Array(outcomes)) = others.get_mut(case.name()).map(Value::take) {
+            case.other_outcomes = outcomes;
+        }
+    }
+    let unused = others
+        .as_object()
+        .and_then(|it| it.iter().find(|(_, outcomes)| !outcomes.is_null()));
+    match unused {
+        Some((name, _)) => Err(bad(&path, &format!("there is no scenario {name}"))),
+        None => Ok(cases),
+    }
+}
+
+fn bad(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("{}: {error}", path.display()),
+    )
 }
 
 fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -91,12 +113,7 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 /// If it cannot be read, or is no such file.
 pub fn load(path: &Path) -> io::Result<Vec<Case>> {
     let text = fs::read_to_string(path)?;
-    let bad = |error: &dyn std::fmt::Display| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{}: {error}", path.display()),
-        )
-    };
+    let bad = |error: &dyn std::fmt::Display| bad(path, error);
     let records: Vec<Value> = if path.extension().is_some_and(|ending| ending == "jsonl") {
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         let parsed = lines.map(parse).collect::<Result<_, _>>();
@@ -118,6 +135,7 @@ pub fn load(path: &Path) -> io::Result<Vec<Case>> {
             file: file.clone().into_owned(),
             scenario,
             trace,
+            other_outcomes: Vec::new(),
         })
     };
     records.into_iter().map(case).collect()

@@ -99,7 +99,7 @@ impl Crew {
             state.queue.push_back(job);
         }
         drop(husks);
-        if self.model.is_loop_here() && self.model.choose(2) == 0 {
+        if self.model.is_loop_here() {
             self.start_jobs();
         } else {
             let crew = Arc::clone(self);

@@ -4,8 +4,8 @@
 //! ([`turn`]): who submits a job, or delivers the event that it waits for, hands its turn to the job's thread and waits until it
 //! comes back. So what jobs do has one order, and the seed decides it:
 //!
-//! - with seed 0 a job begins in the call that submits it, if a thread is free, else when another ends; with any other seed perhaps an
-//!   outside event later. Either way jobs begin in the order of submission, at most as many at once as the pool has threads.
+//! - a job begins in the call that submits it, if a thread is free, else when another ends: in the order of submission, at most as many
+//!   at once as the pool has threads.
 //! - [`sleep`] takes virtual time: it ends with an outside event. A closure that does not sleep takes none.
 //! - The end of a job queues one step with the loop, which completes the task (rule B8).
 //!

@@ -73,6 +73,10 @@ impl Builder {
     /// Chooses one thread, virtual time, and an order that `seed` decides; 0 is first come, first served, as in asyncio.
     ///
     /// The clock stands still while anything can run, and then jumps to the next timer.
+    ///
+    /// A seed other than 0 interleaves what several workers would run at the same time. As in the queue of a worker, what one
+    /// step of a task has queued keeps its order: the first of two tasks that it spawns begins first, and waiters that it wakes go on in
+    /// their order. Timers that are due together go off in the order in which they were armed.
     pub fn deterministic(mut self, seed: u64) -> Self {
         self.flavor = Flavor::Deterministic { seed };
         self

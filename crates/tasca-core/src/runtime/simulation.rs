@@ -88,14 +88,6 @@ impl Simulation {
         }
     }
 
-    /// Draws one of the numbers below `n`: 0 with seed 0. For those whose turns the model orders.
-    #[must_use]
-    pub fn choose(&self, n: usize) -> usize {
-        self.shared
-            .upgrade()
-            .map_or(0, |shared| shared.deterministic.choose(n))
-    }
-
     /// Keeps the clock from jumping until the hold is dropped: something is under way that takes no virtual time.
     #[must_use = "time goes on when the hold is dropped"]
     pub fn hold_time(&self) -> TimeHold {

@@ -3,13 +3,16 @@
 //! The loop goes in cycles, as asyncio's does: 1. if nothing is ready, the clock jumps to the next timer; 2. what
 //! came from other threads is queued; 3. outside events that are due (the ends of simulated jobs) are delivered, then timers
 //! are queued, by deadline and then by the order in which they were armed; 4. as many entries as are queued now are run, and what they queue waits for the next cycle.
-//! With seed 0 a cycle's entries run in the order in which they were queued; any other seed shuffles them.
+//! With seed 0 a cycle's entries run in the order in which they were queued; any other seed interleaves those of different
+//! [origins](Origins).
 //!
 //! Other threads are outside the model: what they do comes when it comes. While nothing is ready and no timer is armed, the
 //! loop waits for them, up to a bound in real time: then the run has *stalled*. It never lets real time pass for a timer. A job on an executor of one's own is the exception: the clock
 //! does not jump while one is under way. The threads of this library's own pools are inside the model, by way of
 //! [`outside`](super::outside) events.
 
+use std::collections::VecDeque;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::outside::{Event, Outside};
@@ -94,7 +97,7 @@ impl Deterministic {
                 None => self.changed.wait(&mut notified),
             }
         }
-        std::mem::replace(&mut *notified, false)
+        mem::replace(&mut *notified, false)
     }
 
     /// A number below `bound`.
@@ -106,11 +109,6 @@ impl Deterministic {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-
-    /// A number below `bound` that stands for a choice which the model leaves open; 0 with seed 0.
-    pub(crate) fn choose(&self, bound: usize) -> usize {
-        if self.seed == 0 { 0 } else { self.below(bound) }
     }
 
     fn shuffle<T>(&self, entries: &mut [T]) {
@@ -141,6 +139,72 @@ pub(crate) enum Ended {
 struct Buffers {
     entries: Vec<Runnable>,
     fired: Vec<Fired>,
+    origins: Origins,
+}
+
+/// Who has queued which entries of the next cycle.
+///
+/// What has one origin keeps its order with any seed, as it does in the queue of a worker: of two tasks that a step spawns the first begins
+/// first, those whom one call wakes go on in the order in which they waited, and timers that are due together go off in the order in which
+/// they were armed. The seed interleaves what has different origins: these are what several workers run at the same time.
+///
+/// Each step of a task is an origin. The timers of an instant are one, and so is what comes from outside between two cycles. A callback adds
+/// to the origin that it has itself.
+#[derive(Default)]
+struct Origins {
+    /// For each run of entries that were queued one after the other: the origin, and how many were queued at its end.
+    runs: Vec<(usize, usize)>,
+    n_origins: usize,
+    /// In which order origins have their turns, and the entries of each.
+    turns: Vec<usize>,
+    queues: Vec<VecDeque<Runnable>>,
+}
+
+impl Origins {
+    fn new_origin(&mut self) -> usize {
+        self.n_origins += 1;
+        self.n_origins - 1
+    }
+
+    /// What was queued since the last call has this origin.
+    fn note(&mut self, worker: &Worker, origin: usize) {
+        let n_queued = worker.with_core(|core| core.queue.len());
+        if self.runs.last().map_or(0, |(_, end)| *end) < n_queued {
+            self.runs.push((origin, n_queued));
+        }
+    }
+
+    /// Runs the entries of a cycle, all that were queued, in the order of the seed.
+    fn run(&mut self, worker: &Worker, entries: &mut Vec<Runnable>) {
+        let (mut queues, mut turns) = (mem::take(&mut self.queues), mem::take(&mut self.turns));
+        queues.resize_with(self.n_origins, VecDeque::new);
+        let mut entries = entries.drain(..);
+        let mut begin = 0;
+        for (origin, end) in self.runs.drain(..) {
+            turns.extend((begin..end).map(|_| origin));
+            queues[origin].extend(entries.by_ref().take(end - begin));
+            begin = end;
+        }
+        assert!(entries.next().is_none(), "every entry has an origin");
+        worker.shared().deterministic.shuffle(&mut turns);
+        self.n_origins = 0;
+        // The origins of what callbacks add, by those of the callbacks.
+        let mut successors: Vec<Option<usize>> = vec![None; queues.len()];
+        for origin in turns.drain(..) {
+            let runnable = queues[origin].pop_front().expect("an entry for each turn");
+            let is_callback = runnable.task().state().load().is_callback();
+            run_entry(worker, runnable);
+            let next = match successors[origin] {
+                Some(next) if is_callback => next,
+                _ => self.new_origin(),
+            };
+            if is_callback {
+                successors[origin] = Some(next);
+            }
+            self.note(worker, next);
+        }
+        (self.queues, self.turns) = (queues, turns);
+    }
 }
 
 /// Runs cycles until `is_over`, which is asked between them: the cycle in which that comes to pass is completed (rule R6).
@@ -224,16 +288,33 @@ fn wait_for_work(worker: &Worker) -> Result<(), Ended> {
 
 fn run_cycle(worker: &Worker, buffers: &mut Buffers) {
     let shared = worker.shared();
-    let Buffers { entries, fired } = buffers;
+    let Buffers {
+        entries,
+        fired,
+        origins,
+    } = buffers;
     deliver_due_events(shared);
     take_inbox(worker);
+    if shared.deterministic.seed == 0 {
+        queue_due_timers(worker, fired);
+        worker.with_core(|core| core.queue.take_all(|_| false, entries));
+        entries
+            .drain(..)
+            .for_each(|runnable| run_entry(worker, runnable));
+        return;
+    }
+    let outside = origins.new_origin();
+    origins.note(worker, outside);
     queue_due_timers(worker, fired);
+    let timers = origins.new_origin();
+    origins.note(worker, timers);
     worker.with_core(|core| core.queue.take_all(|_| false, entries));
-    shared.deterministic.shuffle(entries);
-    for runnable in entries.drain(..) {
-        if let After::Again(runnable) = runnable.run() {
-            worker.with_core(|core| core.queue.push(runnable));
-        }
+    origins.run(worker, entries);
+}
+
+fn run_entry(worker: &Worker, runnable: Runnable) {
+    if let After::Again(runnable) = runnable.run() {
+        worker.with_core(|core| core.queue.push(runnable));
     }
 }
 

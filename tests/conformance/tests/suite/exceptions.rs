@@ -58,13 +58,6 @@ impl Exceptions {
             .any(|feature| self.skip.contains_key(feature))
     }
 
-    /// Whether the outcome of a scenario depends on an order that nobody promises.
-    pub(crate) fn may_end_otherwise(&self, name: &str) -> bool {
-        entries(&self.list, "outcome")
-            .flat_map(|entry| entry["scenarios"].as_array().into_iter().flatten())
-            .any(|listed| listed == name)
-    }
-
     /// What is listed and was not needed, or is counted wrongly.
     pub(crate) fn not_needed(&self) -> Vec<String> {
         let mut wrong = Vec::new();
