@@ -3,7 +3,7 @@
 //! | | go on when one fails | stop at the first failure |
 //! |---|---|---|
 //! | **wait for all** | [`gather`](gather())`(..).return_exceptions()`, [`wait`](wait()) | [`try_gather`], [`TaskGroup`], [`wait`](wait())`(..).first_exception()` |
-//! | **the first, or one by one** | [`as_completed`](as_completed()), [`wait`](wait())`(..).first_completed()` | `first_completed`, then cancel the others |
+//! | **the first, or one by one** | [`as_completed`](as_completed()), [`wait`](wait())`(..).first_completed()` | `first_completed`, then cancel the others; [`staggered_race`] |
 //!
 //! [`timeout()`], [`timeout_at`] and [`wait_for`] bound how long something takes, [`shield`](shield()) keeps a cancellation from it.
 //!
@@ -30,6 +30,7 @@ mod group;
 mod primitive;
 mod set;
 mod shield;
+mod staggered;
 mod sync;
 mod timeout;
 mod wait;
@@ -39,5 +40,6 @@ pub use gather::{Gather, gather, try_gather};
 pub use group::{ExceptionGroup, Failure, GroupClosed, GroupTask, TaskGroup};
 pub use set::{Children, OperandSet, TryOperandSet};
 pub use shield::{Shield, shield};
+pub use staggered::{CandidateFailure, Race, staggered_race};
 pub use timeout::{Elapsed, RescheduleError, Timeout, TimeoutScope, timeout, timeout_at, wait_for};
 pub use wait::{Wait, wait};

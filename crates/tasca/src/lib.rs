@@ -174,10 +174,11 @@ pub use tasca_blocking::{block_in_place, run_in_executor, spawn_blocking, to_thr
 /// Waiting for several tasks, for a limited time, or in a scope: what the functions at the root give, by type.
 pub mod combinators {
     pub use tasca_combinators::{
-        AsCompleted, AsCompletedWithin, Children, Elapsed, ExceptionGroup, Failure, Gather,
-        GroupClosed, GroupTask, Next, NextWithin, OperandSet, RescheduleError, Shield, TaskGroup,
-        Timeout, TimeoutScope, TryOperandSet, Wait, as_completed, gather, shield, timeout,
-        timeout_at, try_gather, wait, wait_for,
+        AsCompleted, AsCompletedWithin, CandidateFailure, Children, Elapsed, ExceptionGroup,
+        Failure, Gather, GroupClosed, GroupTask, Next, NextWithin, OperandSet, Race,
+        RescheduleError, Shield, TaskGroup, Timeout, TimeoutScope, TryOperandSet, Wait,
+        as_completed, gather, shield, staggered_race, timeout, timeout_at, try_gather, wait,
+        wait_for,
     };
     pub use tasca_core::{Awaitable, Child, Observed, Operand, SharedTask, TryChild, TryOperand};
 }

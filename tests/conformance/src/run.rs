@@ -17,7 +17,7 @@ use crate::trace::Trace;
 use crate::world::{Thing, World, lock};
 
 /// Features that a scenario may need and that there are not.
-const MISSING: [&str; 3] = ["fatal", "sigint", "staggered"];
+const MISSING: [&str; 2] = ["fatal", "sigint"];
 
 /// What a scenario runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

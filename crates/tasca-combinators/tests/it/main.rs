@@ -4,6 +4,7 @@ mod as_completed;
 mod gather;
 mod group;
 mod shield;
+mod staggered;
 mod timeout;
 mod wait;
 mod wait_for;

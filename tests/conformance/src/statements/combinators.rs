@@ -4,8 +4,12 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use tasca::combinators::{SharedTask, as_completed, gather, shield, try_gather, wait, wait_for};
+use tasca::combinators::{
+    CandidateFailure, SharedTask, as_completed, gather, shield, staggered_race, try_gather, wait,
+    wait_for,
+};
 use tasca::{TaskError, catch_cancelled, current_task};
 
 use super::{At, Ended, Flow, text};
@@ -26,6 +30,7 @@ impl At {
             "sleep" => self.sleep(statement).await,
             "wait" => self.wait(statement).await,
             "next" => self.next(statement).await,
+            "staggered" => self.staggered(statement).await,
             _ => self.wait_for(statement).await,
         }
     }
@@ -211,6 +216,28 @@ impl At {
             self.output_of(&task).await?
         };
         self.result(statement, name, value)
+    }
+
+    async fn staggered(&self, statement: &Value) -> Ended {
+        let candidates = statement["fns"].as_array().cloned().unwrap_or_default();
+        let candidates = candidates.into_iter().map(|candidate| {
+            let at = Self::new(&self.world, text(&candidate, "name"), false);
+            async move { at.start(&candidate["do"]).await }.boxed()
+        });
+        let candidates: Vec<BoxFuture<'static, Output>> = candidates.collect();
+        let ticks = statement["delay"].as_i64();
+        let delay = ticks.map(|ticks| self.world.duration(ticks));
+        let race = staggered_race(candidates, delay).await;
+        let (index, value) = race.winner.unzip();
+        let failure = |failure: &Option<CandidateFailure<Value>>| match failure {
+            None => Value::Null,
+            Some(failure) => failure
+                .error()
+                .cloned()
+                .unwrap_or_else(|| json!({"cancelled": error::message(failure.cancel_message())})),
+        };
+        let failures: Vec<Value> = race.failures.iter().map(failure).collect();
+        self.result(statement, Value::Null, json!([value, index, failures]))
     }
 
     async fn wait_for(&self, statement: &Value) -> Ended {

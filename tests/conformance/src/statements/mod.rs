@@ -177,7 +177,7 @@ impl At {
         let op = text(statement, "op");
         match op {
             "try" | "repeat" | "call" | "raise" | "reraise" => self.flow(op, statement).boxed(),
-            "await" | "sleep" | "wait" | "next" | "wait_for" => {
+            "await" | "sleep" | "wait" | "next" | "wait_for" | "staggered" => {
                 self.combinator(op, statement).boxed()
             }
             "timeout" | "group" => self.block(op, statement).boxed(),
