@@ -16,7 +16,9 @@ use crate::primitive::{AtomicBool, Condvar, Mutex, Ordering, UnsafeCell};
 use crate::runtime::CallHandle;
 use crate::task::cell::{self, Birth};
 use crate::task::error::{Problem, Reporter, Trouble};
+use crate::task::ext::Ext;
 use crate::task::handle::{Task, TaskRef};
+use crate::task::observe::Observer;
 use crate::task::state::Kind;
 use crate::task::{After, Anchor, Callback, Runnable, Schedule};
 
@@ -76,6 +78,15 @@ impl Runners {
 
     /// Spawns a future, and watches that it is polled by one thread at a time, never after its end, and dropped.
     pub(crate) fn spawn<F: Future + 'static>(&self, future: F) -> Task<F::Output> {
+        self.spawn_observed(future, None)
+    }
+
+    /// As [`spawn`](Self::spawn), for a task that an observer may have been listed with from the start.
+    pub(crate) fn spawn_observed<F: Future + 'static>(
+        &self,
+        future: F,
+        observer: Option<StdArc<dyn Observer>>,
+    ) -> Task<F::Output> {
         self.work.lock().n_alive += 1;
         let id = {
             let mut next_id = self.next_id.lock().expect("never poisoned");
@@ -83,12 +94,16 @@ impl Runners {
             *next_id
         };
         let birth = Birth {
-            kind: Kind::Task,
+            kind: if observer.is_some() {
+                Kind::ObservedTask
+            } else {
+                Kind::Task
+            },
             home: None,
             id,
             location: Location::caller(),
             scheduler: NonNull::from(&self.anchor),
-            ext: None,
+            ext: observer.map(|observer| Ext::observed_by(observer, None, None)),
         };
         let alive = Alive(self.me.upgrade().expect("in use"));
         let body = Watched {

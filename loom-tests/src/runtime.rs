@@ -16,7 +16,7 @@ use crate::runners::Runners;
 use crate::task::context::Context;
 use crate::task::current::{self, Current};
 use crate::task::handle::{Task, TaskRef};
-use crate::task::observe::TryBody;
+use crate::task::observe::{Observer, TryBody};
 use crate::task::schedule::Callback;
 
 /// In the place of the runtime's handle.
@@ -26,6 +26,10 @@ pub(crate) struct Handle(StdArc<Runners>);
 impl Handle {
     pub(crate) fn current() -> Self {
         Self(Runners::current())
+    }
+
+    pub(crate) fn is_current(&self) -> bool {
+        StdArc::ptr_eq(&self.0, &Runners::current())
     }
 
     pub(crate) fn call_later(
@@ -77,12 +81,18 @@ pub(crate) fn current_task() -> Option<TaskRef> {
 
 impl Task<()> {
     pub(crate) fn builder() -> TaskBuilder {
-        TaskBuilder(None)
+        TaskBuilder {
+            handle: None,
+            observer: None,
+        }
     }
 }
 
-/// Takes particulars of tasks, none of which matters to a model.
-pub(crate) struct TaskBuilder(Option<Handle>);
+/// Takes particulars of tasks, of which only the observer matters to a model.
+pub(crate) struct TaskBuilder {
+    handle: Option<Handle>,
+    observer: Option<StdArc<dyn Observer>>,
+}
 
 impl TaskBuilder {
     pub(crate) fn name(self, _: impl Into<String>) -> Self {
@@ -93,16 +103,22 @@ impl TaskBuilder {
         self
     }
 
-    pub(crate) fn on(self, handle: Handle) -> Self {
-        Self(Some(handle))
+    pub(crate) fn on(mut self, handle: Handle) -> Self {
+        self.handle = Some(handle);
+        self
+    }
+
+    pub(crate) fn observed_by(mut self, observer: StdArc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     pub(crate) fn spawn<F>(self, future: F) -> Task<F::Output>
     where
         F: Future + Send + 'static,
     {
-        let Handle(runners) = self.0.unwrap_or_else(Handle::current);
-        runners.spawn(future)
+        let Handle(runners) = self.handle.unwrap_or_else(Handle::current);
+        runners.spawn_observed(future, self.observer)
     }
 
     pub(crate) fn try_spawn<F, T, E>(self, future: F) -> Task<Result<T, E>>

@@ -3,13 +3,11 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use tasca_core::current_task;
 
-use super::Shared;
 use super::error::What;
 
 /// How an output fails.
@@ -20,18 +18,13 @@ pin_project! {
     pub(super) struct Body<F: Future, E> {
         #[pin]
         future: F,
-        shared: Arc<Shared<E>>,
         failed: Failed<F::Output, E>,
     }
 }
 
 impl<F: Future, E> Body<F, E> {
-    pub(super) fn new(future: F, shared: Arc<Shared<E>>, failed: Failed<F::Output, E>) -> Self {
-        Self {
-            future,
-            shared,
-            failed,
-        }
+    pub(super) fn new(future: F, failed: Failed<F::Output, E>) -> Self {
+        Self { future, failed }
     }
 }
 
@@ -42,7 +35,7 @@ fn text_of(payload: &(dyn Any + Send)) -> Option<String> {
     text.or_else(|| payload.downcast_ref::<String>().cloned())
 }
 
-impl<F: Future, E> Future for Body<F, E> {
+impl<F: Future, E: Send + 'static> Future for Body<F, E> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -54,14 +47,14 @@ impl<F: Future, E> Future for Body<F, E> {
                 if let Some(error) = (this.failed)(&output)
                     && let Some(task) = current_task()
                 {
-                    this.shared.leave_word(&task, What::Error(error));
+                    task.leave_word(Box::new(What::Error(error)));
                 }
                 Poll::Ready(output)
             }
             Err(payload) => {
                 if let Some(task) = current_task() {
-                    let what = What::Panic(text_of(&*payload));
-                    this.shared.leave_word(&task, what);
+                    let what = What::<E>::Panic(text_of(&*payload));
+                    task.leave_word(Box::new(what));
                     // The group tells of it.
                     task.set_observed();
                 }

@@ -76,8 +76,6 @@ struct Shared<E> {
 
 struct State<E> {
     children: Children,
-    /// How tasks failed whose end has not been told; by the tasks' numbers.
-    words: Vec<(u64, What<E>)>,
     failures: Vec<Failure<E>>,
     /// The group has asked its own task to stop.
     parent_cancelled: bool,
@@ -182,7 +180,6 @@ impl<E: Send + 'static> TaskGroup<E> {
             current_task().expect("a task group needs a task to be cancelled: await it inside one");
         let state = State {
             children: Children::new(),
-            words: Vec::new(),
             failures: Vec::new(),
             parent_cancelled: false,
             at_end: None,
@@ -252,7 +249,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     pub fn builder(&self) -> GroupTask<'_, E> {
         GroupTask {
             group: self,
-            builder: Task::builder().on(self.shared.handle.clone()),
+            builder: Task::builder(),
         }
     }
 
@@ -283,14 +280,6 @@ impl<E: Send + 'static> TaskGroup<E> {
     }
 }
 
-impl<E> Shared<E> {
-    /// Keeps how a task failed until its end is told.
-    fn leave_word(&self, task: &TaskRef, what: What<E>) {
-        let number = task.id().number();
-        lock(&self.state).words.push((number, what));
-    }
-}
-
 impl<E: Send + 'static> Shared<E> {
     /// Cancels tasks on behalf of an abort, and the parent, if asked to.
     fn carry_out(&self, children: Vec<TaskRef>, parent: bool) {
@@ -314,24 +303,18 @@ impl<E: Send + 'static> Shared<E> {
 
     /// A task is done that did not end well (rule TG24).
     fn child_failed(&self, child: &TaskRef) {
-        let (dropped, abort) = {
+        let word = child.take_word().and_then(|word| word.downcast().ok());
+        let abort = word.filter(|_| !child.is_cancelled()).and_then(|what| {
+            let task = Some((child.name(), child.spawned_at()));
+            let failure = Failure { task, what: *what };
             let mut state = lock(&self.state);
-            let number = child.id().number();
-            let word = state.words.iter().position(|(whose, _)| *whose == number);
-            match word.map(|index| state.words.swap_remove(index).1) {
-                Some(what) if !child.is_cancelled() => {
-                    let task = Some((child.name(), child.spawned_at()));
-                    state.failures.push(Failure { task, what });
-                    let before = self.gate.abort();
-                    // A parent that waits for this very task is woken anyway (rule TG23).
-                    let cancels = !before.is_aborting() && !before.is_last();
-                    state.parent_cancelled |= cancels;
-                    (None, cancels.then(|| state.children.running()))
-                }
-                word => (word, None),
-            }
-        };
-        drop(dropped);
+            state.failures.push(failure);
+            let before = self.gate.abort();
+            // A parent that waits for this very task is woken anyway (rule TG23).
+            let cancels = !before.is_aborting() && !before.is_last();
+            state.parent_cancelled |= cancels;
+            cancels.then(|| state.children.running())
+        });
         match abort {
             // The task's count goes on for the abort.
             Some(children) => self.carry_out(children, true),

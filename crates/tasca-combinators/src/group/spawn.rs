@@ -111,13 +111,11 @@ impl<E: Send + 'static> GroupTask<'_, E> {
         if !shared.gate.enter() {
             return Err(GroupClosed::new(future));
         }
-        let body = Body::new(future, Arc::clone(shared), failed);
-        let task = spawn(self.builder, body);
-        if !task.observe(0, Arc::<Shared<E>>::clone(shared)) {
-            // Also one that ended within the spawn (rule E8): the group knows before the spawner goes on.
-            shared.child_done(0, &task);
-            return Ok(task);
+        let mut builder = self.builder.observed_by(Arc::<Shared<E>>::clone(shared));
+        if !shared.handle.is_current() {
+            builder = builder.on(shared.handle.clone());
         }
+        let task = spawn(builder, Body::new(future, failed));
         let (done, is_late) = {
             let mut state = lock(&shared.state);
             let done = state.children.push(task.task_ref());

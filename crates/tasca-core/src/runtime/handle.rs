@@ -72,6 +72,14 @@ impl Handle {
         current::with_shared(|shared| shared.map(|shared| Self::new(shared.keep_alive())))
     }
 
+    /// Whether this is the runtime that the thread is in.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        current::with_shared(|shared| {
+            shared.is_some_and(|shared| std::ptr::eq(shared, Arc::as_ptr(&self.shared)))
+        })
+    }
+
     /// Makes this runtime the one that `spawn`, `sleep` and sockets of this thread use, until the guard is dropped.
     ///
     /// # Panics

@@ -30,6 +30,7 @@ use crate::task::current as polling;
 use crate::task::error::{Problem, Reporter, Trouble};
 use crate::task::ext::{Ext, Request};
 use crate::task::handle::{Task, TaskRef};
+use crate::task::observe::Observer;
 use crate::task::state::{Kind, Live};
 use crate::task::{After, Anchor, Callback, JOB_ID, PROMISE_ID, Runnable, Schedule};
 
@@ -128,6 +129,8 @@ pub(crate) struct SpawnOptions {
     pub(crate) kind: Kind,
     /// Whether the first step is taken inside the spawn; by default as the runtime says.
     pub(crate) eager: Option<bool>,
+    /// Who is told of its end, before anybody else.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl SpawnOptions {
@@ -140,6 +143,7 @@ impl SpawnOptions {
             home: None,
             kind: Kind::Task,
             eager: None,
+            observer: None,
         }
     }
 }
@@ -285,17 +289,28 @@ impl Shared {
         options: SpawnOptions,
     ) -> Task<F::Output> {
         let context = options.context.or_else(Context::inherit);
-        let ext = (options.name.is_some() || context.is_some())
-            .then(|| Ext::new(context, options.name.map(Into::into)));
+        let name = options.name.map(Into::into);
+        let eager = options.eager.unwrap_or(self.settings.eager_tasks);
+        let mut observer = options.observer;
+        let (kind, ext) = match observer.take_if(|_| !eager) {
+            Some(observer) => (
+                Kind::ObservedTask,
+                Some(Ext::observed_by(observer, context, name)),
+            ),
+            None => {
+                let has_ext = name.is_some() || context.is_some();
+                (options.kind, has_ext.then(|| Ext::new(context, name)))
+            }
+        };
         let home = options.home;
-        current::with_worker_of(self, |worker| {
+        let task = current::with_worker_of(self, |worker| {
             let number = match (options.kind, worker) {
                 (Kind::HiddenRoot, _) => 0,
                 (_, Some(worker)) => worker.next_number(),
                 (_, None) => self.take_numbers(1).start,
             };
             let birth = Birth {
-                kind: options.kind,
+                kind,
                 home,
                 id: self.ordinal | number,
                 location: options.location,
@@ -315,7 +330,7 @@ impl Shared {
                 self.refuse(runnable);
                 return handle;
             }
-            let runnable = if options.eager.unwrap_or(self.settings.eager_tasks) {
+            let runnable = if eager {
                 match self.run_eagerly(worker, runnable) {
                     Some(runnable) => runnable,
                     None => return handle,
@@ -328,7 +343,14 @@ impl Shared {
                 _ => self.schedule(runnable),
             }
             handle
-        })
+        });
+        // One that may have ended within the spawn is observed now: its observer knows before the spawner goes on (rule E8).
+        if let Some(observer) = observer
+            && !task.observe(0, Arc::clone(&observer))
+        {
+            observer.child_done(0, &task);
+        }
+        task
     }
 
     /// Takes the first step of a new task inside its spawn (rules E1 to E3), if the spawner is a task or callback on a worker that

@@ -1,5 +1,6 @@
 //! The side block of a cell: what only some tasks need, made when the first need arises.
 
+use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{VecDeque, vec_deque};
 use std::iter::Chain;
@@ -40,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) request: Option<Request>,
     /// A cancellation that a leaf of the running poll has raised by itself.
     pub(crate) raised: Option<Raised>,
-    /// What a job keeps while it waits to be run.
+    /// What a job keeps while it waits to be run, or how a task that others wait for has failed.
     pub(crate) attachment: Option<Attachment>,
     /// Somebody has taken over a job's hold on the virtual clock.
     pub(crate) clock_taken: bool,
@@ -53,10 +54,8 @@ pub(crate) struct Shared {
     pub(crate) before_slot: usize,
 }
 
-/// A value of which only the drop matters.
-pub(crate) struct Attachment(
-    #[expect(dead_code, reason = "see above")] pub(crate) Box<dyn std::any::Any + Send>,
-);
+/// A value that only those know who put it there.
+pub(crate) struct Attachment(pub(crate) Box<dyn Any + Send>);
 
 impl std::fmt::Debug for Attachment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -108,15 +107,35 @@ impl std::fmt::Debug for Waiter {
 
 impl Ext {
     pub(crate) fn new(context: Option<Context>, name: Option<Arc<str>>) -> Box<Self> {
-        let context = context.map_or_else(OnceLock::new, OnceLock::from);
+        let shared = Shared {
+            name,
+            ..Shared::default()
+        };
+        Self::with(context, shared)
+    }
+
+    fn with(context: Option<Context>, shared: Shared) -> Box<Self> {
         Box::new(Self {
-            context,
+            context: context.map_or_else(OnceLock::new, OnceLock::from),
             forward: None,
-            shared: Mutex::new(Shared {
-                name,
-                ..Shared::default()
-            }),
+            shared: Mutex::new(shared),
         })
+    }
+
+    /// The side block of a task that begins with an observer in front of all other waiters.
+    pub(crate) fn observed_by(
+        observer: Arc<dyn Observer>,
+        context: Option<Context>,
+        name: Option<Arc<str>>,
+    ) -> Box<Self> {
+        let mut shared = Shared {
+            name,
+            ..Shared::default()
+        };
+        let id = shared.next_waiter_id();
+        let what = WaiterKind::Tell(observer, 0);
+        shared.waiters.push_back(Waiter { id, what });
+        Self::with(context, shared)
     }
 
     /// The side block of a task that stands for others.

@@ -1,6 +1,7 @@
 //! What combinators need of a task: to be told of its end without a waker, to pass cancel requests on, and to know
 //! that it failed. The record that several children share is in [`group`](super::group).
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use pin_project_lite::pin_project;
 use super::cancel;
 use super::current;
 use super::error::{CancelMessage, Problem, ResultError, TaskError, Trouble};
-use super::ext::{Ext, WaiterKind};
+use super::ext::{Attachment, Ext, WaiterKind};
 use super::group::Forward;
 use super::handle::{Task, TaskRef};
 use super::header::TaskPtr;
@@ -24,6 +25,12 @@ pub trait Observer: Send + Sync + 'static {
     /// The child that was observed under `index` is done. Called once for each observation that was not taken back, by
     /// the thread that completed the child, or as a step of the event loop on the deterministic runtime.
     fn child_done(&self, index: usize, child: &TaskRef);
+}
+
+impl fmt::Debug for dyn Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
 }
 
 impl<O: Observer> Observer for Arc<O> {
@@ -187,6 +194,23 @@ impl TaskRef {
         let task = self.ptr();
         let forward = task.ext().and_then(Ext::forward);
         self.is_finished() || forward.is_some_and(Forward::is_all_done)
+    }
+
+    /// Leaves word of how this task is about to fail, for an observer that is told of its end.
+    pub fn leave_word(&self, word: Box<dyn Any + Send>) {
+        let task = self.ptr();
+        let mut shared = task.ext_or_new().shared.lock();
+        let before = shared.attachment.replace(Attachment(word));
+        drop(shared);
+        drop(before);
+    }
+
+    /// Takes what was left with [`leave_word`](Self::leave_word).
+    #[must_use]
+    pub fn take_word(&self) -> Option<Box<dyn Any + Send>> {
+        let task = self.ptr();
+        let word = task.ext()?.shared.lock().attachment.take();
+        word.map(|Attachment(word)| word)
     }
 
     /// Notes that somebody takes care of a panic of this task, so that it is not reported when nobody asks for the outcome.

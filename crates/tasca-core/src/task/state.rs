@@ -76,6 +76,8 @@ const HOME_SHIFT: u32 = 48;
 pub(crate) enum Kind {
     /// A future that a scheduler polls.
     Task,
+    /// The same, with somebody in its list of waiters from the start.
+    ObservedTask,
     /// A step of the event loop, run once.
     Callback,
     /// A step of the event loop that a timer queues.
@@ -269,6 +271,7 @@ impl State {
     pub(crate) fn initial(kind: Kind, home: Option<usize>) -> u64 {
         let flags = match kind {
             Kind::Task => OWNED,
+            Kind::ObservedTask => OWNED | LISTED,
             Kind::Callback => OWNED | CALLBACK,
             Kind::TimedCallback => CALLBACK,
             Kind::Passive => PASSIVE,
