@@ -1,7 +1,8 @@
 //! The layers of the crates: each depends on lower ones only, for tests as well.
 //!
 //! The packages outside `crates/` have a rule each: tests and benches see what users see, the
-//! facade; models and chores see no crate at all (models take in sources, not crates).
+//! facade; models, schedules and chores see no crate at all (models take in sources, not crates);
+//! histories see the facade, the interpreter of the conformance suite, and sources.
 
 use serde_json::Value;
 
@@ -21,12 +22,13 @@ const CRATES: [(&str, usize); 8] = [
 ];
 
 /// Packages beside `crates/`, with the workspace crates that each may depend on.
-const OUTSIDE: [(&str, &[&str]); 6] = [
+const OUTSIDE: [(&str, &[&str]); 7] = [
     ("tasca-tests", &["tasca"]),
     ("tasca-benches", &["tasca"]),
     ("tasca-conformance", &["tasca"]),
     ("tasca-properties", &["tasca", "tasca-conformance"]),
     ("tasca-loom-tests", &[]),
+    ("tasca-schedules", &[]),
     ("xtask", &[]),
 ];
 

@@ -456,10 +456,15 @@ impl Worker {
 
     fn take_injected(&self) -> Option<Runnable> {
         if self.shared.injector.is_empty() {
-            None
-        } else {
-            self.queue.take_from(&self.shared.injector)
+            return None;
         }
+        let runnable = self.queue.take_from(&self.shared.injector);
+        if !self.searching.get() && !self.queue.is_empty() {
+            // Liveness: what came along was in no queue for a moment. A worker that looked then may have gone to sleep, and
+            // nobody is counted as searching on whom publishers rely.
+            self.shared.wake_one();
+        }
+        runnable
     }
 
     /// Out of work of its own: everything that may have some, in order of cost.
