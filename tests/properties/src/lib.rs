@@ -6,7 +6,7 @@
 //! written down: a `check` of that history.
 //!
 //! ```sh
-//! cargo test -p tasca-properties                             # some thousand histories of each kind
+//! cargo test -p tasca-properties                             # a thousand histories of each kind
 //! PROPTEST_CASES=100000 cargo test -p tasca-properties lines # more of one kind
 //! PROPTEST_RNG_SEED=7 cargo test -p tasca-properties         # always the same
 //! ```
@@ -39,10 +39,17 @@ mod timer_queue;
 
 use attributes::options;
 
-/// Checks many histories, and shows the shortest one that fails.
+/// Checks a thousand histories, and shows the shortest one that fails.
 #[cfg(test)]
 #[track_caller]
 fn holds<S: proptest::strategy::Strategy>(histories: S, check: impl Fn(&S::Value)) {
+    holds_in(4, histories, check);
+}
+
+/// Checks so many times the usual number of histories.
+#[cfg(test)]
+#[track_caller]
+fn holds_in<S: proptest::strategy::Strategy>(n: u32, histories: S, check: impl Fn(&S::Value)) {
     use proptest::test_runner::{Config, TestError, TestRunner};
 
     let mut config = Config {
@@ -50,7 +57,7 @@ fn holds<S: proptest::strategy::Strategy>(histories: S, check: impl Fn(&S::Value
         max_shrink_time: 60_000,
         ..Config::default()
     };
-    config.cases *= 4;
+    config.cases *= n;
     let outcome = TestRunner::new(config).run(&histories, |history| {
         check(&history);
         Ok(())

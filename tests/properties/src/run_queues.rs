@@ -7,20 +7,14 @@ use arbitrary::Arbitrary;
 use crate::queue::{Inbox, Injector, Private, Shared, Thief};
 
 const N_WORKERS: usize = 3;
-/// How often in a row the slot may be served while others wait.
-const SLOT_STREAK_MAX: usize = 16;
 /// Every so many tasks, one is bound to its worker.
 const BOUND_EVERY: u32 = 5;
 
 /// What happens to the queues. The first number is that of a worker, round and round.
 #[derive(Clone, Copy, Debug, Arbitrary)]
 pub enum Op {
-    /// A task is woken by the one that runs.
-    Wake(u8),
-    /// The one that runs spawns a task.
-    Spawn(u8),
-    /// A task is queued at the end.
-    PushBack(u8),
+    /// A task is spawned or woken by the one that runs.
+    Push(u8),
     /// A task comes from outside.
     Inject,
     /// A task that is bound to the worker comes from outside.
@@ -51,50 +45,24 @@ struct Worker {
 /// What a worker's queues should hold.
 #[derive(Default)]
 struct Model {
-    slot: Option<u32>,
-    ring: VecDeque<u32>,
-    /// How often the slot was served since the ring was.
-    streak: usize,
+    private: VecDeque<u32>,
     shared: VecDeque<u32>,
     inbox: VecDeque<u32>,
 }
 
 impl Model {
-    fn pop(&mut self) -> Option<u32> {
-        if self.streak == SLOT_STREAK_MAX || self.slot.is_none() {
-            self.streak = 0;
-            return self.ring.pop_front().or_else(|| self.slot.take());
-        }
-        self.streak += 1;
-        self.slot.take()
-    }
-
-    fn push_woken(&mut self, task: u32) {
-        self.ring.extend(self.slot.replace(task));
-    }
-
-    fn push_spawned(&mut self, task: u32) {
-        match self.slot.is_none() && self.ring.is_empty() {
-            true => self.slot = Some(task),
-            false => self.ring.push_back(task),
-        }
-    }
-
     /// The newest `count` that are not bound leave.
     fn share(&mut self, count: usize) -> Vec<u32> {
-        let newest = self.ring.split_off(self.ring.len().saturating_sub(count));
+        let first = self.private.len().saturating_sub(count);
+        let newest = self.private.split_off(first);
         let (stay, leave): (Vec<u32>, _) = newest.iter().partition(|task| is_bound(task));
-        self.ring.extend(stay);
+        self.private.extend(stay);
         leave
     }
 
-    /// All that are not bound leave: what would run next first.
+    /// All that are not bound leave.
     fn rescue(&mut self) -> Vec<u32> {
-        let slot = self.slot.take();
-        let all = slot.into_iter().chain(std::mem::take(&mut self.ring));
-        let (stay, leave): (Vec<u32>, _) = all.partition(is_bound);
-        self.ring.extend(stay);
-        leave
+        self.share(usize::MAX)
     }
 }
 
@@ -144,20 +112,10 @@ impl Queues {
     fn apply(&mut self, op: Op) {
         let at = |number: u8| usize::from(number) % N_WORKERS;
         match op {
-            Op::Wake(w) => {
+            Op::Push(w) => {
                 let task = self.make();
-                self.workers[at(w)].private.push_woken(task);
-                self.models[at(w)].push_woken(task);
-            }
-            Op::Spawn(w) => {
-                let task = self.make();
-                self.workers[at(w)].private.push_spawned(task);
-                self.models[at(w)].push_spawned(task);
-            }
-            Op::PushBack(w) => {
-                let task = self.make();
-                self.workers[at(w)].private.push_back(task);
-                self.models[at(w)].ring.push_back(task);
+                self.workers[at(w)].private.push(task);
+                self.models[at(w)].private.push_back(task);
             }
             Op::Inject => {
                 let task = self.make_free();
@@ -171,7 +129,7 @@ impl Queues {
             }
             Op::Pop(w) => {
                 let popped = self.workers[at(w)].private.pop();
-                assert_eq!(popped, self.models[at(w)].pop());
+                assert_eq!(popped, self.models[at(w)].private.pop_front());
             }
             Op::Share(w, count) => {
                 let (worker, mut shared) = (&mut self.workers[at(w)], Vec::new());
@@ -229,8 +187,7 @@ impl Queues {
     fn check(&self) {
         assert_eq!(self.injector.is_empty(), self.injected.is_empty());
         for (worker, model) in self.workers.iter().zip(&self.models) {
-            let n_private = model.ring.len() + usize::from(model.slot.is_some());
-            assert_eq!(worker.private.len(), n_private);
+            assert_eq!(worker.private.len(), model.private.len());
             assert_eq!(worker.shared.is_empty(), model.shared.is_empty());
             assert_eq!(worker.thief.is_empty(), model.shared.is_empty());
             assert_eq!(worker.inbox.is_empty(), model.inbox.is_empty());
@@ -263,9 +220,7 @@ mod tests {
         // Mostly the first one, so that something comes together.
         let worker = || prop_oneof![3 => Just(0_u8), 1 => 1..3_u8];
         prop_oneof![
-            6 => worker().prop_map(Op::Wake),
-            6 => worker().prop_map(Op::Spawn),
-            6 => worker().prop_map(Op::PushBack),
+            12 => worker().prop_map(Op::Push),
             3 => Just(Op::Inject),
             1 => worker().prop_map(Op::Send),
             6 => worker().prop_map(Op::Pop),
