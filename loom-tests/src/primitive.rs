@@ -109,20 +109,53 @@ macro_rules! thread_local_const {
 }
 pub(crate) use thread_local_const;
 
+/// Nothing, whose uses loom watches: each must come after the making, and before or after each write.
+#[derive(Debug)]
+pub(crate) struct Watched(UnsafeCell<()>);
+
+// SAFETY: see above; there is nothing that a race could spoil.
+unsafe impl Sync for Watched {}
+// SAFETY: as above.
+unsafe impl Send for Watched {}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self(UnsafeCell::new(()))
+    }
+}
+
+impl Watched {
+    pub(crate) fn read(&self) {
+        self.0.with(|_| ());
+    }
+
+    pub(crate) fn write(&self) {
+        self.0.with_mut(|_| ());
+    }
+}
+
 /// loom's mutex with the face of `parking_lot`'s.
 #[derive(Default)]
-pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+pub(crate) struct Mutex<T> {
+    value: loom::sync::Mutex<T>,
+    /// Made with the mutex and read when it is locked, so that loom sees who locks one that has not been published to it.
+    made: Watched,
+}
 
 /// `None` only inside [`Condvar::wait`].
 pub(crate) struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
 
 impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self(loom::sync::Mutex::new(value))
+        Self {
+            value: loom::sync::Mutex::new(value),
+            made: Watched::default(),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        MutexGuard(Some(self.0.lock().expect("a panic ends the model")))
+        self.made.read();
+        MutexGuard(Some(self.value.lock().expect("a panic ends the model")))
     }
 }
 

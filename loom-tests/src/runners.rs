@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use loom::alloc::Track;
 
-use crate::primitive::{AtomicBool, Condvar, Mutex, Ordering, UnsafeCell};
+use crate::primitive::{self, AtomicBool, Condvar, Mutex, Ordering, UnsafeCell};
 use crate::runtime::CallHandle;
 use crate::task::cell::{self, Birth};
 use crate::task::error::{Problem, Reporter, Trouble};
@@ -42,6 +42,7 @@ std::thread_local! {
 struct Work {
     runnables: VecDeque<Runnable>,
     callbacks: VecDeque<Callback>,
+    n_called_soon: usize,
     /// Tasks whose futures have not been dropped.
     n_alive: usize,
 }
@@ -163,6 +164,11 @@ impl Runners {
         }
     }
 
+    /// How many callbacks have been queued so far.
+    pub(crate) fn n_called_soon(&self) -> usize {
+        self.work.lock().n_called_soon
+    }
+
     /// What was reported to the exception handler.
     pub(crate) fn reports(&self) -> Vec<Trouble> {
         self.reports.lock().expect("never poisoned").clone()
@@ -193,7 +199,10 @@ impl Schedule for Runners {
     }
 
     fn call_soon(&self, callback: Callback) {
-        self.work.lock().callbacks.push_back(callback);
+        let mut work = self.work.lock();
+        work.callbacks.push_back(callback);
+        work.n_called_soon += 1;
+        drop(work);
         self.changed.notify_all();
     }
 
@@ -255,6 +264,20 @@ impl Drop for Touched {
     }
 }
 
+/// Memory that several use, one after the other.
+#[derive(Clone)]
+pub(crate) struct Common(StdArc<primitive::Watched>);
+
+impl Common {
+    pub(crate) fn new() -> Self {
+        Self(StdArc::default())
+    }
+
+    pub(crate) fn touch(&self) {
+        self.0.write();
+    }
+}
+
 struct Watched<F> {
     future: F,
     touched: Touched,
@@ -280,11 +303,11 @@ impl<F: Future> Future for Watched<F> {
 
 /// A flag that orders nothing: who sees it has been told by something else to look.
 #[derive(Clone)]
-pub(crate) struct Flag(crate::primitive::Arc<AtomicBool>);
+pub(crate) struct Flag(primitive::Arc<AtomicBool>);
 
 impl Flag {
     pub(crate) fn new() -> Self {
-        Self(crate::primitive::Arc::new(AtomicBool::new(false)))
+        Self(primitive::Arc::new(AtomicBool::new(false)))
     }
 
     pub(crate) fn set(&self) {

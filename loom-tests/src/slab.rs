@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use loom::alloc::Track;
 
-use crate::primitive::{AtomicU64, Ordering, UnsafeCell};
+use crate::primitive::{AtomicU64, Ordering, Watched};
 use crate::task::handle::TaskRef;
 
 #[path = "../../crates/tasca-core/src/slab/class.rs"]
@@ -28,20 +28,6 @@ struct Memory {
     /// While the cell is in use. By hand, since a model that fails leaves cells behind.
     used: Option<ManuallyDrop<Track<()>>>,
 }
-
-#[derive(Debug)]
-struct Watched(UnsafeCell<()>);
-
-impl Watched {
-    fn new() -> Arc<Self> {
-        Arc::new(Self(UnsafeCell::new(())))
-    }
-}
-
-// SAFETY: loom watches that uses come one after the other.
-unsafe impl Sync for Watched {}
-// SAFETY: as above.
-unsafe impl Send for Watched {}
 
 /// The memory of one cell while it is in use.
 #[derive(Clone)]
@@ -60,7 +46,7 @@ impl Used {
 
     /// Looks at it, as anybody may who has a reference: it must not have been freed, nor be freed meanwhile.
     pub(crate) fn look(&self) {
-        self.0.0.with(|_| ());
+        self.0.read();
     }
 }
 
@@ -97,7 +83,7 @@ pub(crate) fn allocate(class: Class) -> NonNull<u8> {
             .rev()
             .find(|memory| memory.used.is_none() && memory.class == class)?;
         memory.used = Some(ManuallyDrop::new(Track::new(())));
-        memory.watched = Watched::new();
+        memory.watched = Arc::default();
         Some(memory.start)
     });
     if let Some(start) = free {
@@ -109,7 +95,7 @@ pub(crate) fn allocate(class: Class) -> NonNull<u8> {
     unsafe { start.cast().write(AtomicU64::new(0)) };
     CELLS.with_borrow_mut(|cells| {
         let used = Some(ManuallyDrop::new(Track::new(())));
-        let watched = Watched::new();
+        let watched = Arc::default();
         cells.push(Memory {
             start,
             class,
@@ -135,7 +121,7 @@ pub(crate) unsafe fn free(cell: NonNull<u8>, _: Class) {
         let memory = memory.expect("a cell that was given out");
         (memory.used.take(), Arc::clone(&memory.watched))
     });
-    watched.0.with_mut(|_| ());
+    watched.write();
     drop(ManuallyDrop::into_inner(
         used.expect("a cell is freed once"),
     ));

@@ -13,9 +13,10 @@ use crate::as_completed::as_completed;
 use crate::explore::{one_preemption, two_busy_threads};
 use crate::gather::{gather, try_gather};
 use crate::group::TaskGroup;
-use crate::runners::{Flag, Runners, Touched, panic_quietly, waker_of};
+use crate::runners::{Common, Flag, Runners, Touched, waker_of};
 use crate::shield::shield;
 use crate::task::handle::{Task, TaskRef};
+use crate::task::leaf::yield_now;
 use crate::wait::wait;
 
 /// Runs everything on this thread and another, each of which does something else first.
@@ -205,7 +206,7 @@ fn a_shield_has_the_output_of_its_operand() {
     });
 }
 
-/// A task of a group panics while the body spawns another: the scope ends after both, with the failure, and no task is left.
+/// A task of a group fails while the body spawns another: the scope ends after both, with the failure, and no task is left.
 /// Catches a task that an abort has not seen, and an end that is not told.
 #[test]
 fn a_group_that_fails_ends_all_its_tasks() {
@@ -213,11 +214,11 @@ fn a_group_that_fails_ends_all_its_tasks() {
         let runners = Runners::new();
         let outer = runners.spawn(async {
             let failed = TaskGroup::<()>::scope(|group| async move {
-                drop(group.spawn(async { panic_quietly() }));
+                drop(group.try_spawn(async { Err::<(), _>(()) }));
                 drop(group.spawn(std::future::pending::<()>()));
             })
             .await
-            .expect_err("a task panicked");
+            .expect_err("a task failed");
             assert_eq!(failed.len(), 1);
         });
         run_on_two(&runners, || (), || ());
@@ -230,26 +231,56 @@ fn a_group_that_fails_ends_all_its_tasks() {
     });
 }
 
-/// Two tasks of a group end well, while the block comes to its end: it goes on after both. Catches a last end that finds nobody
-/// waiting, and a block that goes to sleep beside it.
+/// Two tasks of a group end well, while the block comes to its end: it goes on after both, and sees what they did. Catches a last
+/// end that finds nobody waiting, and a block that goes to sleep beside it.
 #[test]
 fn a_group_ends_with_its_last_task() {
     one_preemption(|| {
         let runners = Runners::new();
         let outer = runners.spawn(async {
-            TaskGroup::<()>::scope(|group| async move {
-                drop(group.spawn(async {}));
-                drop(group.spawn(async {}));
+            let memory = [Common::new(), Common::new()];
+            TaskGroup::<()>::scope(|group| {
+                let memory = memory.clone();
+                async move {
+                    for memory in memory {
+                        drop(group.spawn(async move { memory.touch() }));
+                    }
+                }
             })
             .await
             .expect("both are well");
+            memory.iter().for_each(Common::touch);
         });
         run_on_two(&runners, || (), || ());
         assert!(outer.result().is_ok());
     });
 }
 
-/// The last two tasks of a block that waits: one panics while the other ends well. The failure is told, and the group's request
+/// A group is cancelled by somebody else while its block comes to its end: it goes on when the cancel has been carried out, and no
+/// request is left. Catches a cancel that is not counted meanwhile, and so outlives the block.
+#[test]
+fn a_group_that_is_cancelled_ends_after_its_canceller() {
+    one_preemption(|| {
+        let runners = Runners::new();
+        let outer = runners.spawn(async {
+            let ended = TaskGroup::<()>::scope(|group| async move {
+                drop(group.spawn(yield_now()));
+                drop(Runners::current().spawn(async move { group.cancel() }));
+            })
+            .await;
+            if let Err(failed) = ended {
+                assert!(failed.is_empty(), "nobody has failed");
+            }
+            // What comes too late would end it here.
+            yield_now().await;
+        });
+        run_on_two(&runners, || (), || ());
+        assert!(outer.result().is_ok(), "a request outlived the block");
+        assert_eq!(outer.cancelling(), 0, "a request is left");
+    });
+}
+
+/// The last two tasks of a block that waits: one fails while the other ends well. The failure is told, and the group's request
 /// is taken back if it was made. Catches an abort that outlives the block.
 #[test]
 fn a_group_fails_beside_a_task_that_ends_well() {
@@ -257,11 +288,11 @@ fn a_group_fails_beside_a_task_that_ends_well() {
         let runners = Runners::new();
         let outer = runners.spawn(async {
             let failed = TaskGroup::<()>::scope(|group| async move {
-                drop(group.spawn(async { panic_quietly() }));
+                drop(group.try_spawn(async { Err::<(), _>(()) }));
                 drop(group.spawn(async {}));
             })
             .await
-            .expect_err("a task panicked");
+            .expect_err("a task failed");
             assert_eq!(failed.len(), 1);
         });
         run_on_two(&runners, || (), || ());

@@ -8,7 +8,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::biased::BiasedLock;
-use crate::explore::{three_threads, two_busy_threads};
+use crate::explore::{three_threads, two_busy_threads, two_threads};
 use crate::idle::{Idle, Unparked};
 use crate::primitive::{AtomicUsize, Condvar, Mutex, Ordering};
 use crate::queue::{Injector, Private, Shared, Thief};
@@ -73,9 +73,21 @@ impl Place {
     /// As the scheduler wakes a worker for something that only it can do.
     fn nudge(&self) {
         if self.idle.choose(0).is_some() {
-            *self.notified.lock() = true;
-            self.changed.notify_all();
+            self.notify();
         }
+    }
+
+    fn notify(&self) {
+        *self.notified.lock() = true;
+        self.changed.notify_all();
+    }
+
+    fn sleep(&self) {
+        let mut notified = self.notified.lock();
+        while !*notified {
+            self.changed.wait(&mut notified);
+        }
+        *notified = false;
     }
 
     /// As a worker parks: with a deadline the sleep ends by itself, without one somebody has to end it. Gives the
@@ -84,11 +96,7 @@ impl Place {
         self.idle.announce_park(0, false);
         let deadline = self.own(|core| core.timers.next_deadline());
         if deadline.is_none() {
-            let mut notified = self.notified.lock();
-            while !*notified {
-                self.changed.wait(&mut notified);
-            }
-            *notified = false;
+            self.sleep();
         }
         if self.idle.retract_park(0) == Unparked::ByOther {
             self.idle.stop_searching();
@@ -194,6 +202,45 @@ fn what_is_shared_is_taken_once() {
             left += rest.pop().or_else(|| rest.steal(&thief)).unwrap_or(0);
         }
         assert_eq!(n_own + left + n_stolen.load(Ordering::Relaxed), 11);
+    });
+}
+
+/// A worker shares what waits behind its poll, and that poll lasts until somebody else has run it: the thief finds it before it sleeps, or
+/// is woken. Catches the fence of either gone, a hint that is made true too late, and a look by the hint alone without a fence.
+#[test]
+fn what_is_shared_is_seen_or_a_sleeper_is_woken() {
+    two_threads(|| {
+        let place = Place::new();
+        let own: Shared<usize> = Shared::new();
+        let victim: Thief<usize> = own.thief();
+        let thief = thread::spawn({
+            let place = Arc::clone(&place);
+            move || {
+                let queue = Shared::new();
+                let mut searching = false;
+                loop {
+                    if let Some(task) = queue.steal(&victim) {
+                        if searching {
+                            place.idle.stop_searching();
+                        }
+                        return task;
+                    }
+                    place.idle.announce_park(0, searching);
+                    if victim.is_empty() {
+                        place.sleep();
+                        searching = place.idle.retract_park(0) == Unparked::ByOther;
+                    } else {
+                        searching = place.idle.turn_back(0, searching);
+                    }
+                }
+            }
+        });
+        own.extend([7].into_iter());
+        if place.idle.choose_to_wake().is_some() {
+            place.notify();
+        }
+        assert_eq!(thief.join().expect("no panic"), 7);
+        assert!(!place.idle.has_searchers());
     });
 }
 

@@ -21,9 +21,10 @@ use std::task::{Context, Poll, Waker};
 use loom::future::block_on;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 
 use crate::explore::{three_threads, two_busy_threads, two_threads};
+use crate::runners::Bell;
 
 use readiness::{Direction, Readiness, Ready, Snapshot};
 use waiters::{Wait, WaiterId};
@@ -47,11 +48,19 @@ impl Source {
         Arc::new(Self::default())
     }
 
-    /// The kernel's side: an edge becomes an event.
+    /// The kernel's side: an edge becomes an event, of the first registration.
     fn deliver(&self, ready: Ready) {
+        assert!(self.deliver_to(0, ready, false));
+    }
+
+    /// Delivers an event of a registration, and wakes; `false` if that registration is over.
+    fn deliver_to(&self, generation: u32, ready: Ready, disarmed: bool) -> bool {
         let mut wakers = Vec::new();
-        assert!(self.readiness.deliver(0, ready, false, &mut wakers));
+        let delivered = self
+            .readiness
+            .deliver(generation, ready, disarmed, &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
+        delivered
     }
 
     fn bytes_arrive(&self) {
@@ -89,6 +98,7 @@ impl Source {
         }
     }
 
+    /// Reads one byte as the only reader.
     fn read_one(&self) {
         block_on(poll_fn(|cx| {
             self.poll_operation(cx, Read, None, |_| {
@@ -96,6 +106,28 @@ impl Source {
             })
         }));
     }
+
+    /// Reads one byte as one of several.
+    fn read_one_of_many(&self) {
+        let mut id = None;
+        block_on(poll_fn(|cx| {
+            self.poll_operation(cx, Read, Some(&mut id), |_| {
+                Self::take(&self.n_bytes).then_some(())
+            })
+        }));
+    }
+
+    fn write_one(&self) {
+        block_on(poll_fn(|cx| {
+            self.poll_operation(cx, Write, None, |_| Self::take(&self.room).then_some(()))
+        }));
+    }
+}
+
+/// Another thread that does something with the source.
+fn beside(source: &Arc<Source>, f: impl FnOnce(&Source) + 'static) -> JoinHandle<()> {
+    let source = Arc::clone(source);
+    thread::spawn(move || f(&source))
 }
 
 /// A look that may be as old as the memory model allows: the operation must not be older than the
@@ -104,29 +136,27 @@ fn stale_look(count: &AtomicUsize) -> bool {
     count.load(Ordering::Relaxed) > 0
 }
 
+/// An event against a wait: the reader is woken, or sees it; and with it what made it. Catches a waiter that does not look again
+/// once it is listed, and Relaxed in either exchange.
 #[test]
 fn an_edge_during_the_wait_is_not_lost() {
     two_threads(|| {
         let source = Source::new();
-        let kernel = thread::spawn({
-            let source = Arc::clone(&source);
-            move || source.bytes_arrive()
-        });
+        let kernel = beside(&source, Source::bytes_arrive);
         source.read_one();
         kernel.join().unwrap();
     });
 }
 
+/// A second event against the clear that the first one led to: it is not cleared away. Catches a clear that does not look how old
+/// its evidence is.
 #[test]
 fn a_stale_clear_is_refused() {
     two_busy_threads(|| {
         let source = Source::new();
-        let kernel = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                source.bytes_arrive();
-                source.bytes_arrive();
-            }
+        let kernel = beside(&source, |source| {
+            source.bytes_arrive();
+            source.bytes_arrive();
         });
         source.read_one();
         source.read_one();
@@ -135,50 +165,33 @@ fn a_stale_clear_is_refused() {
     });
 }
 
+/// Two readers and two bytes: each gets one, though either may clear what the other waits for. Catches a waiter that does not
+/// look again, and an event that wakes one of them only.
 #[test]
 fn two_readers_and_two_events() {
     three_threads(|| {
         let source = Source::new();
-        let reader = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                let mut id = None;
-                block_on(poll_fn(|cx| {
-                    source.poll_operation(cx, Read, Some(&mut id), |_| {
-                        Source::take(&source.n_bytes).then_some(())
-                    })
-                }));
-            }
+        let reader = beside(&source, Source::read_one_of_many);
+        let kernel = beside(&source, |source| {
+            source.bytes_arrive();
+            source.bytes_arrive();
         });
-        let kernel = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                source.bytes_arrive();
-                source.bytes_arrive();
-            }
-        });
-        let mut id = None;
-        block_on(poll_fn(|cx| {
-            source.poll_operation(cx, Read, Some(&mut id), |_| {
-                Source::take(&source.n_bytes).then_some(())
-            })
-        }));
+        source.read_one_of_many();
         reader.join().unwrap();
         kernel.join().unwrap();
     });
 }
 
+/// A reader that takes a short read for the end of what is there, against the end of the stream. Catches a clear that does not look
+/// how old its evidence is.
 #[test]
 fn the_end_of_a_stream_is_not_lost_behind_a_short_read() {
     two_busy_threads(|| {
         let source = Source::new();
-        let kernel = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                source.bytes_arrive();
-                source.ended.store(1, Ordering::Relaxed);
-                source.deliver(Ready::READABLE.or(Ready::READ_CLOSED));
-            }
+        let kernel = beside(&source, |source| {
+            source.bytes_arrive();
+            source.ended.store(1, Ordering::Relaxed);
+            source.deliver(Ready::READABLE.or(Ready::READ_CLOSED));
         });
         // A read gives all there is, and so is always a short one.
         let read = |evidence: Snapshot| {
@@ -202,47 +215,32 @@ fn the_end_of_a_stream_is_not_lost_behind_a_short_read() {
     });
 }
 
+/// A reader and a writer of one source: each goes on by its own event, and clears nothing of the other's. Catches an event
+/// that wakes one direction only.
 #[test]
 fn the_directions_are_independent() {
     three_threads(|| {
         let source = Source::new();
-        let kernel = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                source.bytes_arrive();
-                source.room.store(1, Ordering::Relaxed);
-                source.deliver(Ready::WRITABLE);
-            }
+        let kernel = beside(&source, |source| {
+            source.bytes_arrive();
+            source.room.store(1, Ordering::Relaxed);
+            source.deliver(Ready::WRITABLE);
         });
-        let writer = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                block_on(poll_fn(|cx| {
-                    source.poll_operation(cx, Write, None, |_| {
-                        Source::take(&source.room).then_some(())
-                    })
-                }));
-            }
-        });
+        let writer = beside(&source, Source::write_one);
         source.read_one();
         writer.join().unwrap();
         kernel.join().unwrap();
     });
 }
 
+/// An event of a registration against its end and the next one: the next one believes nothing of it. Catches an event that does not
+/// look whose it is.
 #[test]
 fn a_late_event_is_not_seen_by_the_next_registration() {
     two_threads(|| {
         let source = Source::new();
-        let late = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                let mut wakers = Vec::new();
-                source
-                    .readiness
-                    .deliver(0, Ready::READABLE, false, &mut wakers);
-                wakers.into_iter().for_each(Waker::wake);
-            }
+        let late = beside(&source, |source| {
+            let _delivered = source.deliver_to(0, Ready::READABLE, false);
         });
         source.readiness.retire(1);
         let seen = source.readiness.snapshot();
@@ -261,101 +259,70 @@ fn a_late_event_is_not_seen_by_the_next_registration() {
         }));
         late.join().unwrap();
         assert!(!source.readiness.snapshot().is_ready(Read));
-        let mut wakers = Vec::new();
-        assert!(
-            !source
-                .readiness
-                .deliver(0, Ready::READABLE, false, &mut wakers)
-        );
-        assert!(
-            source
-                .readiness
-                .deliver(1, Ready::READABLE, false, &mut wakers)
-        );
+        assert!(!source.deliver_to(0, Ready::READABLE, false));
+        assert!(source.deliver_to(1, Ready::READABLE, false));
         assert!(source.readiness.snapshot().is_ready(Read));
     });
 }
 
+/// The end of a registration against an event: no waker stays behind, in either direction and manner of waiting. Catches one that
+/// forgets a direction.
 #[test]
 fn deregistration_releases_every_waker() {
     two_threads(|| {
         let source = Source::new();
-        let token = std::sync::Arc::new(CountsNothing);
-        let waker = Waker::from(std::sync::Arc::clone(&token));
+        let (bell, waker) = Bell::new();
         let cx = Context::from_waker(&waker);
         let mut id = None;
         let polled = source.readiness.poll(&cx, Read, Wait::Polled);
         assert!(polled.is_pending());
         let polled = source.readiness.poll(&cx, Write, Wait::Listed(&mut id));
         assert!(polled.is_pending());
-        let kernel = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                let mut wakers = Vec::new();
-                let both = Ready::READABLE.or(Ready::WRITABLE);
-                source.readiness.deliver(0, both, false, &mut wakers);
-                wakers.into_iter().for_each(Waker::wake);
-            }
+        let kernel = beside(&source, |source| {
+            let _delivered = source.deliver_to(0, Ready::READABLE.or(Ready::WRITABLE), false);
         });
         source.readiness.retire(1);
         kernel.join().unwrap();
         drop(waker);
-        assert_eq!(std::sync::Arc::strong_count(&token), 1);
+        assert_eq!(bell.n_wakers(), 0);
     });
 }
 
-struct CountsNothing;
-
-impl std::task::Wake for CountsNothing {
-    fn wake(self: std::sync::Arc<Self>) {}
-}
-
+/// One of two readers gives up at any moment: the other reads. Catches one that takes the other's place along.
 #[test]
 fn a_waiter_that_leaves_takes_no_wake_with_it() {
     three_threads(|| {
         let source = Source::new();
-        let kernel = thread::spawn({
-            let source = Arc::clone(&source);
-            move || source.bytes_arrive()
+        let kernel = beside(&source, Source::bytes_arrive);
+        let leaver = beside(&source, |source| {
+            let cx = Context::from_waker(Waker::noop());
+            let mut id = None;
+            // Ready or not, it goes.
+            let _polled = source.readiness.poll(&cx, Read, Wait::Listed(&mut id));
+            source.readiness.remove(Read, &Wait::Listed(&mut id));
         });
-        let leaver = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                let cx = Context::from_waker(Waker::noop());
-                let mut id = None;
-                // Ready or not, it goes.
-                let _ = source.readiness.poll(&cx, Read, Wait::Listed(&mut id));
-                source.readiness.remove(Read, &Wait::Listed(&mut id));
-            }
-        });
-        let mut id = None;
-        block_on(poll_fn(|cx| {
-            source.poll_operation(cx, Read, Some(&mut id), |_| {
-                Source::take(&source.n_bytes).then_some(())
-            })
-        }));
+        source.read_one_of_many();
         leaver.join().unwrap();
         kernel.join().unwrap();
     });
 }
 
+/// The end of the driver against a reader and a writer: both go on, and learn it for good. Catches one direction forgotten, and a clear
+/// that takes the end back.
 #[test]
 fn shutdown_ends_a_wait_in_each_direction() {
     three_threads(|| {
         let source = Source::new();
-        let wait = |direction| {
-            let source = Arc::clone(&source);
-            move || {
+        let [reader, writer] = [Read, Write].map(|direction| {
+            beside(&source, move |source| {
                 let seen = block_on(poll_fn(|cx| {
                     source.readiness.poll(cx, direction, Wait::Polled)
                 }));
                 assert!(seen.is_shut_down());
                 source.readiness.clear(seen, direction);
                 assert!(source.readiness.snapshot().is_shut_down());
-            }
-        };
-        let reader = thread::spawn(wait(Read));
-        let writer = thread::spawn(wait(Write));
+            })
+        });
         let mut wakers = Vec::new();
         source.readiness.shut_down(&mut wakers);
         wakers.into_iter().for_each(Waker::wake);
@@ -364,20 +331,14 @@ fn shutdown_ends_a_wait_in_each_direction() {
     });
 }
 
+/// An event of one direction after which the system reports nothing more until it is asked: whoever waits in the other has to ask again, so
+/// it is woken as well. Catches an event that wakes its own direction only.
 #[test]
 fn an_event_that_disarms_wakes_both_directions() {
     two_threads(|| {
         let source = Source::new();
-        let kernel = thread::spawn({
-            let source = Arc::clone(&source);
-            move || {
-                let mut wakers = Vec::new();
-                let delivered = source
-                    .readiness
-                    .deliver(0, Ready::WRITABLE, true, &mut wakers);
-                assert!(delivered);
-                wakers.into_iter().for_each(Waker::wake);
-            }
+        let kernel = beside(&source, |source| {
+            assert!(source.deliver_to(0, Ready::WRITABLE, true));
         });
         // The reader is never ready; it has to be woken all the same if it waited before the event.
         let mut n_polls = 0;

@@ -8,6 +8,7 @@ use crate::deque::Reachable;
 use crate::explore::{three_threads, two_threads};
 use crate::gate::Gate;
 use crate::idle::Idle;
+use crate::runners::Common;
 
 /// A task that is made while the runtime closes is refused by its spawner or seen by the walk. Catches either fence
 /// gone, a spawner that looks before it publishes, and a walk before the closing.
@@ -35,6 +36,8 @@ struct Ending {
     idle: Idle,
     injector: Reachable<u32>,
     n_run: AtomicUsize,
+    /// What is done before the stop.
+    before_stop: Common,
 }
 
 impl Ending {
@@ -46,6 +49,7 @@ impl Ending {
             idle: Idle::new(n_workers, n_workers),
             injector: Reachable::new(),
             n_run: AtomicUsize::new(0),
+            before_stop: Common::new(),
         })
     }
 
@@ -87,8 +91,11 @@ impl Ending {
             if self.drain() {
                 continue;
             }
-            if self.gate.is_stopped() && !self.drain() {
-                break;
+            if self.gate.is_stopped() {
+                self.before_stop.touch();
+                if !self.drain() {
+                    break;
+                }
             }
             thread::yield_now();
         }
@@ -120,8 +127,9 @@ fn a_late_push_is_run_by_the_last_worker_or_the_pusher() {
     });
 }
 
-/// The same while the stop comes from a third thread: a pusher that did not see the stop has pushed in time. Catches
-/// a stop that is looked for before the push, and the pusher's first fence gone.
+/// The same while the stop comes from a third thread: a pusher that did not see the stop has pushed in time, and a
+/// worker that saw it sees what was done before. Catches a stop that is looked for before the push, the pusher's first fence gone,
+/// and Relaxed in `stop` or `is_stopped`.
 #[test]
 fn a_push_during_the_stop_is_run() {
     three_threads(|| {
@@ -134,6 +142,7 @@ fn a_push_during_the_stop_is_run() {
             let ending = Arc::clone(&ending);
             move || ending.work()
         });
+        ending.before_stop.touch();
         ending.gate.stop();
         waker.join().expect("no panic");
         worker.join().expect("no panic");
@@ -145,16 +154,20 @@ fn a_push_during_the_stop_is_run() {
     });
 }
 
-/// Two workers end while a waker pushes: the task is run once, whoever is last. Catches a count that is not an exchange.
+/// Two workers end while a waker pushes: the task is run once, whoever is last, and the last one sees what the other did.
+/// Catches a count that is not an exchange, or Relaxed.
 #[test]
 fn the_last_of_two_workers_looks_again() {
     three_threads(|| {
         let ending = Ending::new(2);
         ending.gate.stop();
-        let workers = [(); 2].map(|()| {
-            let ending = Arc::clone(&ending);
+        let memory = [Common::new(), Common::new()];
+        let workers = [0, 1].map(|index| {
+            let (ending, memory) = (Arc::clone(&ending), memory.clone());
             thread::spawn(move || {
+                memory[index].touch();
                 if ending.gate.worker_ended() {
+                    memory[1 - index].touch();
                     ending.drain();
                 }
             })

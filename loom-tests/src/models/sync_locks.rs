@@ -11,7 +11,7 @@ use super::sync_rooms::permits::Permits;
 use super::sync_rooms::poll_once;
 use super::sync_rooms::rw_lock::RwLock;
 use crate::explore::{three_threads, two_busy_threads, two_threads};
-use crate::runners::Runners;
+use crate::runners::{Common, Runners};
 
 /// Two threads take a lock in turn, and each sees what the other did. Catches a release or an acquire that orders nothing, a waiter
 /// that joins the line without having said so, and a release that does not look at the line.
@@ -104,28 +104,49 @@ fn permits_are_conserved() {
 #[test]
 fn a_permit_carries_what_was_done_before() {
     two_threads(|| {
-        let data = Arc::new((Permits::new(1), crate::runners::Touched::new()));
+        let (permits, data) = (Arc::new(Permits::new(1)), Common::new());
+        let take_turn = |permits: &Permits, data: &Common| {
+            block_on(permits.acquire());
+            data.touch();
+            permits.release(1);
+        };
         let other = thread::spawn({
-            let data = Shared(Arc::clone(&data));
-            move || data.take_turn()
+            let (permits, data) = (Arc::clone(&permits), data.clone());
+            move || take_turn(&permits, &data)
         });
-        Shared(Arc::clone(&data)).take_turn();
+        take_turn(&permits, &data);
         other.join().expect("no panic");
     });
 }
 
-struct Shared(Arc<(Permits, crate::runners::Touched)>);
-
-// SAFETY: loom watches that uses come one after the other.
-unsafe impl Send for Shared {}
-
-impl Shared {
-    fn take_turn(&self) {
-        let (permits, data) = &*self.0;
+/// The same where it is released beside somebody in line, who leaves, and taken without a look at the line. Catches Relaxed in
+/// `release_slow`.
+#[test]
+fn a_permit_carries_it_past_somebody_who_left_the_line() {
+    three_threads(|| {
+        let (permits, data) = (Arc::new(Permits::new(1)), Common::new());
         block_on(permits.acquire());
+        let leaver = thread::spawn({
+            let permits = Arc::clone(&permits);
+            move || {
+                if poll_once(pin!(permits.acquire())).is_ready() {
+                    permits.release(1);
+                }
+            }
+        });
+        let taker = thread::spawn({
+            let (permits, data) = (Arc::clone(&permits), data.clone());
+            move || {
+                if permits.try_acquire() {
+                    data.touch();
+                }
+            }
+        });
         data.touch();
         permits.release(1);
-    }
+        leaver.join().expect("no panic");
+        taker.join().expect("no panic");
+    });
 }
 
 /// Two readers that are there, and a writer that comes: it is alone, and after them. Catches a release of a reader that

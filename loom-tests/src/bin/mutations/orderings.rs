@@ -35,16 +35,62 @@ const WEAKENINGS: &[(&str, &str)] = &[
     ("fence(Ordering::SeqCst);", ""),
 ];
 
-/// An ordering that no model misses.
+/// Orderings that no model misses, and why they stay.
 struct Excuse {
     file: &'static str,
-    function: &'static str,
-    old: &'static str,
+    functions: &'static [&'static str],
     reason: &'static str,
 }
 
-/// Those that no model misses, and why they stay.
-const EXCUSED: &[Excuse] = &[];
+const EXCUSED: &[Excuse] = &[
+    Excuse {
+        file: "biased/mod.rs",
+        functions: &["wait_for_visitor"],
+        reason: "the fence before it is a full one in the models, and the compiler's alone on a machine",
+    },
+    Excuse {
+        file: "idle/mod.rs",
+        functions: &[
+            "claim",
+            "start_searching",
+            "stop_searching",
+            "announce_park",
+            "retract_park",
+            "turn_back",
+        ],
+        reason: "an exchange sees the newest value in loom, so a count that is seen late is not explored; work is carried by the queues",
+    },
+    Excuse {
+        file: "task/header.rs",
+        functions: &["free"],
+        reason: "who frees a cell has taken over every other use of it with the last reference",
+    },
+    Excuse {
+        file: "scheduler/gate.rs",
+        functions: &["worker_begins", "worker_cannot_begin"],
+        reason: "the start of a thread orders; where there is none there is nothing to order",
+    },
+    Excuse {
+        file: "tasca-combinators/src/gather/record.rs",
+        functions: &["cancel", "count_down"],
+        reason: "that the gather was cancelled comes to the last child with the request that ended a child",
+    },
+    Excuse {
+        file: "tasca-combinators/src/gather/record.rs",
+        functions: &["begin"],
+        reason: "the same thread counts down once more",
+    },
+    Excuse {
+        file: "tasca-combinators/src/group/children.rs",
+        functions: &["look", "enter", "stay", "leave", "abort", "exit", "close"],
+        reason: "the lock of the record orders the flags, and the block takes over what a task did with its reference",
+    },
+    Excuse {
+        file: "tasca-combinators/src/wait.rs",
+        functions: &["child_done"],
+        reason: "who is told looks at each task, whose end orders",
+    },
+];
 
 /// A place where something is weakened.
 struct Place {
@@ -57,9 +103,7 @@ struct Place {
 impl Place {
     fn excuse(&self) -> Option<&'static Excuse> {
         EXCUSED.iter().find(|excuse| {
-            excuse.file == self.mutant.file
-                && excuse.function == self.function
-                && excuse.old == self.old
+            excuse.file == self.mutant.file && excuse.functions.contains(&self.function.as_str())
         })
     }
 }

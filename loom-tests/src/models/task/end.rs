@@ -5,7 +5,7 @@ use std::sync::Arc as StdArc;
 use loom::thread;
 
 use crate::explore::{three_threads, two_busy_threads, two_threads};
-use crate::runners::{Runners, Touched, panic_quietly, waker_of};
+use crate::runners::{Bell, Runners, Touched, panic_quietly, poll_once, waker_of};
 use crate::slab;
 use crate::task::error::Trouble;
 use crate::task::promise::promise;
@@ -58,6 +58,29 @@ fn the_last_reference_frees_the_cell_in_whatever_order() {
         drop(task);
         runner.join().expect("no panic");
         other.join().expect("no panic");
+    });
+}
+
+/// The same where somebody on the list has to be told of the end, and the reference of who tells may be the last. Catches Relaxed
+/// in `release_told`.
+#[test]
+fn the_last_reference_may_be_that_of_who_tells() {
+    two_threads(|| {
+        let runners = Runners::new();
+        let task = runners.spawn(async {});
+        let memory = slab::Used::of(&task);
+        let (bell, waker) = Bell::new();
+        let mut finished = task.finished();
+        assert!(poll_once(&mut finished, &waker).is_pending());
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run()
+        });
+        drop(finished);
+        memory.look();
+        drop((task, waker));
+        runner.join().expect("no panic");
+        assert_eq!(bell.n_wakers(), 0);
     });
 }
 

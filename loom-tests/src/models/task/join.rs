@@ -6,6 +6,9 @@ use loom::thread;
 
 use crate::explore::{two_busy_threads, two_threads};
 use crate::runners::{Bell, Flag, Runners, Touched, poll_once, waker_of};
+use crate::slab;
+use crate::task::handle::TaskRef;
+use crate::task::state::Live;
 
 /// The owner of a handle that suspends is woken by the end, or sees it. Catches a waker that is announced before it is in
 /// the slot, a completion that does not look at WAITER, and Relaxed in either exchange.
@@ -206,5 +209,35 @@ fn the_slot_and_the_list_are_both_served() {
         assert!(finished_ready || one.n_rings() == 1);
         assert!(outcome_ready || other.n_rings() == 1);
         assert!(outcome_ready || poll_once(&mut outcome, &other_waker).is_ready());
+    });
+}
+
+/// The end of a program, which lets run what is queued, against the end of a task with a callback: once a walk meets nobody who
+/// lives or is being told, the callback has been queued. Catches a walk that overlooks who is being told, and an end that is
+/// told of before there is anything to see.
+#[test]
+fn callbacks_that_are_about_to_be_queued_are_not_overlooked() {
+    two_busy_threads(|| {
+        let runners = Runners::new();
+        let task = runners.spawn(async {});
+        task.add_done_callback(|_| ());
+        let runner = thread::spawn({
+            let runners = runners.clone();
+            move || runners.run_queued()
+        });
+        let mut met = Vec::new();
+        for which in [Live::Tasks, Live::BeingTold] {
+            slab::for_each_cell(|state| {
+                // SAFETY: the slab gives the starts of cells.
+                met.extend(unsafe { TaskRef::try_from_cell(state.cast(), which) });
+            });
+        }
+        let is_over = met.iter().all(|task| {
+            let state = task.ptr().state().load();
+            state.is_complete() && !state.is_listed()
+        });
+        assert!(!is_over || runners.n_called_soon() == 1);
+        runner.join().expect("no panic");
+        assert_eq!(runners.n_called_soon(), 1);
     });
 }
