@@ -216,7 +216,7 @@ fn run_gives_mains_value_and_cleans_up_what_is_left() {
                 for _ in 0..10 {
                     let counted = counted.clone();
                     drop(
-                        tasca_tests::start(tasca::finally(pending::<()>(), async move {
+                        start(tasca::finally(pending::<()>(), async move {
                             tasca::time::sleep(Duration::from_millis(1)).await;
                             counted.add();
                         }))
@@ -250,7 +250,7 @@ fn run_does_not_wait_for_ever() {
             let held = drops.on_drop();
             let value = runtime.run(async move {
                 drop(
-                    tasca_tests::start(async move {
+                    start(async move {
                         let _held = held;
                         loop {
                             // Swallows whatever comes.

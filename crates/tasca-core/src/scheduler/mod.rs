@@ -6,6 +6,7 @@
 //! | [`remote`] | the part of a worker that others may reach |
 //! | [`worker`] | the run loop: next task, poll, share, search, park |
 //! | [`watchdog`] | takes work away from a worker that is stuck, and starts a spare one when all are |
+//! | [`sharing`] | how much of its queue a worker gives to those who have nothing |
 //! | [`patience`] | whether a worker that has run dry looks on before it sleeps |
 //! | [`parker`] | a thread that blocks on one future |
 //! | [`deterministic`] | one thread, virtual time, a seeded order |
@@ -34,6 +35,7 @@ pub(crate) mod parker;
 pub(crate) mod patience;
 pub(crate) mod remote;
 pub(crate) mod shared;
+pub(crate) mod sharing;
 pub(crate) mod shutdown;
 pub(crate) mod timers;
 pub(crate) mod watchdog;

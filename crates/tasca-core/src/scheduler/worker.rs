@@ -5,6 +5,7 @@
 //! is a handful of loads most of the time; the clock is read only every so many polls.
 
 use std::cell::{Cell, RefCell};
+use std::ops::RangeInclusive;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::current::{self, Entered};
 use super::patience::{LOOK_ON_NS, Patience};
 use super::remote::{Core, Remote};
 use super::shared::Shared;
+use super::sharing::{self, Backlog};
 use super::timers::{self, Fired};
 use crate::idle::Unparked;
 use crate::poller::Events;
@@ -30,21 +32,9 @@ const SOCKETS_NS: u64 = 200_000;
 const POLLS_PER_LOOK_MAX: u32 = 1024;
 /// Timers that are fired at once; the rest wait for the next look.
 const FIRED_AT_ONCE_MAX: usize = 256;
-/// Tasks from outside that a busy worker takes at one look; the rest wait for the next.
-const TAKEN_AT_ONCE_MAX: usize = 64;
-/// The most tasks that are shared at once.
-const SHARED_AT_ONCE_MAX: usize = 32;
-/// What it takes to have a task run elsewhere: it, its future and whoever waits for it come out of a cold cache there.
-/// Tasks that run shorter are better kept together.
-const MOVING_NS: u64 = 250;
-/// Work is shared with who is awake and searching when what is queued takes this long.
-const WORTH_MOVING_NS: u64 = 5_000;
-/// The same where somebody has to be woken for it: twice what that costs.
-const WORTH_WAKING_NS: u64 = 10_000;
-/// The same for short tasks: now those at the end wait too long.
-const WORTH_SCATTERING_NS: u64 = 100_000;
-/// Polls this long are shared before anybody asks: who runs dry cannot wait until one of them ends.
-const LONG_POLL_NS: u64 = 20_000;
+/// Tasks from outside that a busy worker takes at one look at most; the rest wait for the next. Where polls are short, they are as
+/// many as it can run until then: a worker that took fewer would hold up who brings them.
+const TAKEN_AT_ONCE: RangeInclusive<u64> = 64..=256;
 /// What polls are taken to last before any was measured. Long enough for a first burst to be shared: if it is one of short
 /// tasks, that is known after some tens of them.
 const POLL_NS_AT_FIRST: u64 = 5_000;
@@ -83,6 +73,7 @@ pub(crate) struct Worker {
     /// When the worker last ran dry.
     dry_since_ns: Cell<u64>,
     patience: Patience,
+    backlog: Backlog,
     random: Cell<u32>,
     numbers: RefCell<Numbers>,
     promise_numbers: RefCell<Numbers>,
@@ -114,13 +105,14 @@ impl Worker {
             poll_ns: Cell::new(POLL_NS_AT_FIRST),
             dry_since_ns: Cell::new(0),
             patience: Patience::new(),
+            backlog: Backlog::new(shared.clock.now_ns()),
             random: Cell::new(0x9e37_79b9 ^ (remote.index as u32 + 1)),
             numbers: RefCell::new(Numbers::new(Shared::take_numbers)),
             promise_numbers: RefCell::new(Numbers::new(Shared::take_promise_numbers)),
             events: RefCell::new(Events::new()),
             wakers: RefCell::new(Vec::new()),
             fired: RefCell::new(Vec::new()),
-            batch: RefCell::new(Vec::with_capacity(SHARED_AT_ONCE_MAX)),
+            batch: RefCell::new(Vec::with_capacity(sharing::BURST_MAX)),
             shared,
             remote,
         }
@@ -308,28 +300,25 @@ impl Worker {
 
     #[inline(always)]
     fn polls_are_long(&self) -> bool {
-        self.poll_ns.get() >= LONG_POLL_NS
+        sharing::is_long(self.poll_ns.get())
     }
 
     /// Gives some of the queue to those who have nothing, if that pays.
     fn consider_sharing(&self, n_queued: usize) {
-        let poll_ns = self.poll_ns.get();
-        let queued_ns = (n_queued as u64 + 1).saturating_mul(poll_ns);
-        let (worth, count) = if self.polls_are_long() {
-            (0, n_queued)
-        } else {
-            let worth = if poll_ns < MOVING_NS {
-                WORTH_SCATTERING_NS
-            } else if self.shared.idle.has_searchers() {
-                WORTH_MOVING_NS
-            } else {
-                WORTH_WAKING_NS
-            };
-            (worth, n_queued.div_ceil(2))
-        };
+        let has_searchers = self.shared.idle.has_searchers();
+        let count = sharing::of_burst(n_queued, self.poll_ns.get(), has_searchers);
         // What was shared before and is still there is enough: somebody is on the way.
-        if queued_ns >= worth && self.queue.is_empty() {
-            self.share(count.min(SHARED_AT_ONCE_MAX));
+        if count > 0 && self.queue.is_empty() {
+            self.share(count);
+        }
+    }
+
+    /// Gives half of a queue that stands to those who have nothing.
+    fn consider_moving(&self, now_ns: u64) {
+        let n_queued = self.with_core(|core| core.queue.len());
+        let excess = self.backlog.excess(now_ns, n_queued);
+        if excess > 0 && self.shared.idle.is_hungry() && self.queue.is_empty() {
+            self.share(excess);
         }
     }
 
@@ -384,12 +373,24 @@ impl Worker {
             self.turn_driver(Some(Duration::ZERO));
         }
         self.take_inbox();
-        // What was shared and not stolen, or came from the injector before, is next: a queue of this worker's own that
-        // never runs dry must not keep it waiting. Where polls are long there is a look before each, and others may help.
+        // Whoever was woken for what is shared takes longer to come than there is between two looks. At a tick of the watchdog they
+        // have had their time.
+        let is_awaited = self.shared.idle.has_searchers() && !self.queue.is_empty();
+        if asked || !is_awaited {
+            self.take_published();
+        }
+        self.consider_moving(now);
+    }
+
+    /// What was shared and not stolen, or came from the injector, is next: a queue of this worker's own that never runs dry must
+    /// not keep it waiting.
+    fn take_published(&self) {
+        // Where polls are long there is a look before each, and others may help.
         let taken_max = if self.polls_are_long() {
             1
         } else {
-            TAKEN_AT_ONCE_MAX
+            (MAINTENANCE_NS / self.poll_ns.get())
+                .clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end())
         };
         for _ in 0..taken_max {
             let Some(runnable) = self.queue.pop().or_else(|| self.take_injected()) else {
@@ -496,6 +497,7 @@ impl Worker {
         }
         let now = self.shared.clock.now_ns();
         self.dry_since_ns.set(now);
+        self.backlog.begin_anew(now);
         if self.fire_timers(now) {
             self.pop_own()
         } else {

@@ -11,6 +11,7 @@ mod idle;
 mod patience;
 mod poller;
 mod queue;
+mod sharing;
 mod sizes;
 mod slab;
 mod slots;

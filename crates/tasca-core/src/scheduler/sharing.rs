@@ -1,0 +1,93 @@
+//! How much of its queue a worker gives to those who have nothing.
+//!
+//! Moving a task costs: it, its future, its timer and whoever waits for it come out of a cold cache on the other side, and if nobody is
+//! awake there, somebody has to be woken. Two rules say when it pays:
+//!
+//! - A *burst* is shared at once if its tasks take longer than moving them, and all of them together longer than waking somebody
+//!   ([`of_burst`]). A burst of short tasks is over before another worker would have begun.
+//! - A queue that *stands* is shared whatever its tasks are ([`Backlog`]): they come back again and again, or there is no end of them,
+//!   so that the move is paid once and what it brings lasts. The two are told apart by time. Half of what was queued
+//!   at every look for a millisecond, without the worker running dry, goes to others.
+
+use std::cell::Cell;
+
+/// The most tasks of a burst that are shared at once.
+pub(crate) const BURST_MAX: usize = 32;
+/// What it takes to have a task run elsewhere, some five lines of cache at 160 ns and more.
+const MOVING_NS: u64 = 1_000;
+/// Work is shared with who is awake and searching when what is queued takes this long.
+const WORTH_MOVING_NS: u64 = 5_000;
+/// The same where somebody has to be woken for it: twice what that costs.
+const WORTH_WAKING_NS: u64 = 10_000;
+/// Polls this long are shared before anybody asks: who runs dry cannot wait until one of them ends.
+const LONG_POLL_NS: u64 = 20_000;
+
+/// A queue that was never empty for so long stands.
+const STANDING_NS: u64 = 1_000_000;
+/// Fewer tasks than this stay together: they may be talking to each other, one at a time.
+const STANDING_MIN: usize = 8;
+/// The most tasks of a standing queue that are moved at once.
+const STANDING_MAX: usize = 4096;
+
+/// Whether polls of this length are shared before anybody asks.
+#[inline(always)]
+pub(crate) fn is_long(poll_ns: u64) -> bool {
+    poll_ns >= LONG_POLL_NS
+}
+
+/// How many of `n_queued` tasks, of which another is about to run here, others should have now.
+#[inline]
+pub(crate) fn of_burst(n_queued: usize, poll_ns: u64, has_searchers: bool) -> usize {
+    if is_long(poll_ns) {
+        return n_queued.min(BURST_MAX);
+    }
+    let worth = if has_searchers {
+        WORTH_MOVING_NS
+    } else {
+        WORTH_WAKING_NS
+    };
+    let queued_ns = (n_queued as u64 + 1).saturating_mul(poll_ns);
+    if poll_ns < MOVING_NS || queued_ns < worth {
+        return 0;
+    }
+    n_queued.div_ceil(2).min(BURST_MAX)
+}
+
+/// What a worker knows of how its queue stands.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    /// When this was begun anew.
+    since_ns: Cell<u64>,
+    /// The fewest tasks that were queued at a look since.
+    least: Cell<usize>,
+}
+
+impl Backlog {
+    pub(crate) fn new(now_ns: u64) -> Self {
+        Self {
+            since_ns: Cell::new(now_ns),
+            least: Cell::new(usize::MAX),
+        }
+    }
+
+    /// The worker has run dry: what it had was a burst.
+    pub(crate) fn begin_anew(&self, now_ns: u64) {
+        self.since_ns.set(now_ns);
+        self.least.set(usize::MAX);
+    }
+
+    /// Takes note of what is queued at a look; gives how many tasks others should have, if they have nothing.
+    pub(crate) fn excess(&self, now_ns: u64, n_queued: usize) -> usize {
+        let least = self.least.get().min(n_queued);
+        if now_ns.saturating_sub(self.since_ns.get()) < STANDING_NS {
+            self.least.set(least);
+            return 0;
+        }
+        self.begin_anew(now_ns);
+        if least < STANDING_MIN {
+            0
+        } else {
+            (least / 2).min(STANDING_MAX)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a worker gives away, and what it keeps.
+
+use crate::scheduler::sharing::{BURST_MAX, Backlog, is_long, of_burst};
+
+const US: u64 = 1_000;
+const MS: u64 = 1_000_000;
+
+#[test]
+fn a_burst_is_shared_when_its_tasks_are_worth_moving_and_waking_for() {
+    // Queued, a poll's length, whether somebody searches; how many are shared.
+    for (n_queued, poll_ns, has_searchers, expected) in [
+        (0, 5 * US, true, 0),
+        (1, 5 * US, true, 1),
+        (1, 2 * US, true, 0),
+        (2, 2 * US, true, 1),
+        (1, 4 * US, false, 0),
+        (1, 5 * US, false, 1),
+        (7, 5 * US, false, 4),
+        (1_000, 5 * US, false, BURST_MAX),
+        // Shorter than moving them takes, however many there are.
+        (100_000, US - 1, true, 0),
+        (100_000, US, true, BURST_MAX),
+        // So long that nobody can wait for the end of one.
+        (3, 19 * US, true, 2),
+        (3, 20 * US, false, 3),
+        (1_000, 20 * US, false, BURST_MAX),
+    ] {
+        assert_eq!(
+            of_burst(n_queued, poll_ns, has_searchers),
+            expected,
+            "{n_queued} of {poll_ns} ns, searchers: {has_searchers}"
+        );
+    }
+    assert!(is_long(20 * US) && !is_long(20 * US - 1));
+    assert_eq!(of_burst(usize::MAX, u64::MAX, false), BURST_MAX);
+}
+
+/// Looks at a queue every 50 µs for `n_looks` times, the lengths from `lengths` in turn; gives what was to be moved, with the look.
+fn looks(backlog: &Backlog, n_looks: u64, lengths: &[usize]) -> Vec<(u64, usize)> {
+    (1..=n_looks)
+        .zip(lengths.iter().cycle())
+        .map(|(look, length)| (look, backlog.excess(look * 50 * US, *length)))
+        .filter(|(_, excess)| *excess > 0)
+        .collect()
+}
+
+#[test]
+fn half_of_what_has_stood_for_a_millisecond_is_moved() {
+    assert_eq!(looks(&Backlog::new(0), 19, &[100]), []);
+    assert_eq!(looks(&Backlog::new(0), 40, &[100]), [(20, 50), (40, 50)]);
+    assert_eq!(
+        looks(&Backlog::new(0), 20, &[100, 900, 30]),
+        [(20, 15)],
+        "of the fewest"
+    );
+    assert_eq!(
+        looks(&Backlog::new(0), 20, &[1_000_000]),
+        [(20, 4096)],
+        "there is a bound"
+    );
+}
+
+#[test]
+fn a_few_tasks_stay_together() {
+    assert_eq!(looks(&Backlog::new(0), 100, &[7]), []);
+    assert_eq!(looks(&Backlog::new(0), 20, &[8]), [(20, 4)]);
+}
+
+#[test]
+fn a_worker_that_runs_dry_has_had_a_burst() {
+    let backlog = Backlog::new(0);
+    assert_eq!(backlog.excess(MS - 1, 100), 0);
+    backlog.begin_anew(MS - 1);
+    assert_eq!(backlog.excess(MS, 100), 0);
+    assert_eq!(backlog.excess(2 * MS - 2, 100), 0);
+    assert_eq!(backlog.excess(2 * MS - 1, 100), 50);
+}
+
+/// A short moment of the first millisecond must not speak against all that follow.
+#[test]
+fn what_was_queued_in_another_millisecond_does_not_count() {
+    let backlog = Backlog::new(0);
+    assert_eq!(backlog.excess(50 * US, 0), 0);
+    assert_eq!(backlog.excess(MS, 100), 0);
+    assert_eq!(backlog.excess(2 * MS, 100), 50);
+}
