@@ -1,10 +1,11 @@
-//! What each sanitizer must report: `canary race`, `canary use-after-free`, `canary leak`. Run by `cargo xtask sanitize`, which
+//! What the checkers must report: `canary race`, `use-after-free`, `leak`, `unwritten`. Run by `cargo xtask sanitize`, which
 //! fails if one of them passes: then the checker is blind, or its suppressions hide too much.
 //!
 //! The faults are made where the runtime would make them: in tasks, on workers.
 
 use std::cell::UnsafeCell;
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ fn main() {
         "race" => runtime.block_on(race()),
         "use-after-free" => runtime.block_on(async { spawn(async { use_after_free() }).await }),
         "leak" => runtime.block_on(async { spawn(async { leak() }).await }),
+        "unwritten" => runtime.block_on(async { spawn(async { unwritten() }).await }),
         other => panic!("no such fault: {other:?}"),
     }
 }
@@ -72,4 +74,12 @@ fn leak() {
     // Forgotten, and no pointer to it is left.
     #[expect(clippy::mem_forget, reason = "the fault")]
     std::mem::forget(black_box(value));
+}
+
+fn unwritten() {
+    let place = Box::new(MaybeUninit::<u64>::uninit());
+    // SAFETY: none, which is the fault.
+    let value = unsafe { ptr::read_volatile(black_box(&place).as_ptr()) };
+    // What is reported is a decision, not the read.
+    assert_ne!(value, 0x5eed, "improbable");
 }

@@ -6,7 +6,8 @@
 //! - `tidy`: rules of the house that neither the compiler nor clippy knows;
 //! - `rules`: every rule of asyncio has its row in the map, and what pins it exists;
 //! - `deny`: licences, sources and duplicate versions of all dependencies, as `deny.toml` says;
-//! - `sanitize`: unit tests, integration tests and storms under the address and thread sanitizers (or the one that is named);
+//! - `sanitize`: tests, storms and the mixed load under the address and thread sanitizers, or those that are named, of which
+//!   `valgrind` is one (`--soak n`: the load for n seconds);
 //! - `ci`: everything that CI runs, with the time of each step (`--without a,b` leaves steps out,
 //!   `--only a,b` runs just those).
 //!
@@ -68,7 +69,7 @@ fn run(args: &[&str]) -> Result<Vec<String>, Trouble> {
         ["tidy"] => tidy::check(&workspace),
         ["rules"] => rules::check(&workspace),
         ["deny"] => deny::check(&workspace),
-        ["sanitize", names @ ..] => sanitize::run(&workspace, names),
+        ["sanitize", words @ ..] => sanitize::run(&workspace, words),
         ["ci", choice @ ..] => ci::run(&workspace, choice),
         _ => Err(
             "usage: cargo xtask layers | tidy | rules | deny | sanitize | ci [--without a,b | --only a,b]"
