@@ -2,12 +2,10 @@
 //!
 //! So the models in `loom-tests` can take the sources in one by one, above primitives made of loom's types.
 
+pub(crate) use parking_lot::{Mutex, MutexGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-pub(crate) use std::sync::{Mutex, MutexGuard};
 
-use std::sync::PoisonError;
-
-/// Locks a mutex under which nothing panics.
+/// Locks a mutex.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
