@@ -1,7 +1,7 @@
 //! Breaks the code on purpose, one line at a time, and looks whether the test that should notice turns red.
 //!
 //! ```text
-//! cargo run -p tasca-properties --bin broken-code              # all, some half an hour
+//! cargo run -p tasca-properties --bin broken-code              # all, half an hour on an idle machine
 //! cargo run -p tasca-properties --bin broken-code -- lines     # those whose test's name contains it
 //! cargo run -p tasca-properties --bin broken-code -- --check   # only that every break still fits
 //! ```
@@ -84,13 +84,23 @@ impl Copy {
         Ok((sound, text))
     }
 
-    /// Breaks the code, runs the test, and mends the code.
-    fn try_break(&self, broken: &Break) -> Result<Verdict, Trouble> {
-        let (sound, text) = self.texts(broken)?;
-        fs::write(self.path(broken), text)?;
-        let verdict = self.build(broken).and_then(|()| self.test(broken));
-        fs::write(self.path(broken), sound)?;
-        verdict
+    /// Breaks the code in several places, runs the tests, and mends the code.
+    fn try_breaks(&self, round: &[&Break]) -> Result<Vec<Verdict>, Trouble> {
+        let mut sound = Vec::new();
+        for broken in round {
+            let (before, text) = self.texts(broken)?;
+            fs::write(self.path(broken), text)?;
+            sound.push((self.path(broken), before));
+        }
+        let verdicts = round.iter().map(|broken| {
+            self.build(broken)?;
+            self.test(broken)
+        });
+        let verdicts: Result<Vec<Verdict>, Trouble> = verdicts.collect();
+        for (path, before) in sound {
+            fs::write(path, before)?;
+        }
+        verdicts
     }
 
     fn cargo(&self, broken: &Break) -> Command {
@@ -149,23 +159,53 @@ fn run() -> Result<bool, Trouble> {
     };
     let copy = Copy::new()?;
     let (mut n_tried, mut n_missed) = (0, 0);
+    let mut fitting = Vec::new();
     for broken in BREAKS.iter().filter(is_chosen) {
-        let verdict = match check_only {
-            true => copy.texts(broken).map(|_| "fits".to_owned()),
-            false => copy.try_break(broken).map(|verdict| {
-                n_missed += usize::from(verdict == Verdict::Green);
-                format!("{verdict:?}").to_lowercase()
-            }),
-        };
-        let verdict = verdict.unwrap_or_else(|error| {
-            n_missed += 1;
-            format!("NOT TRIED ({error})")
-        });
         n_tried += 1;
-        println!("{verdict:<8} {:<36} {}", broken.test, broken.what);
+        match copy.texts(broken) {
+            Ok(_) => fitting.push(broken),
+            Err(error) => {
+                n_missed += 1;
+                say(broken, &format!("UNFIT ({error})"));
+            }
+        }
+    }
+    for round in rounds(if check_only { &[] } else { &fitting }) {
+        match copy.try_breaks(&round) {
+            Ok(verdicts) => {
+                for (broken, verdict) in round.iter().zip(verdicts) {
+                    n_missed += usize::from(verdict == Verdict::Green);
+                    say(broken, &format!("{verdict:?}").to_lowercase());
+                }
+            }
+            Err(error) => {
+                n_missed += round.len();
+                let verdict = format!("NOT TRIED ({error})");
+                round.iter().for_each(|broken| say(broken, &verdict));
+            }
+        }
     }
     println!("{n_tried} breaks, {n_missed} not as they should be");
     Ok(n_tried > 0 && n_missed == 0)
+}
+
+fn say(broken: &Break, verdict: &str) {
+    println!("{verdict:<8} {:<36} {}", broken.test, broken.what);
+}
+
+/// Those that do not meet in any test share a build, which is what takes the time.
+fn rounds<'a>(breaks: &[&'a Break]) -> Vec<Vec<&'a Break>> {
+    let mut rounds: Vec<Vec<&Break>> = Vec::new();
+    for broken in breaks {
+        let round = rounds
+            .iter_mut()
+            .find(|round| round.iter().all(|other| broken.agrees_with(other)));
+        match round {
+            Some(round) => round.push(broken),
+            None => rounds.push(vec![broken]),
+        }
+    }
+    rounds
 }
 
 fn main() -> ExitCode {
