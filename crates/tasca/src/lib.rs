@@ -183,6 +183,11 @@ pub mod combinators {
     pub use tasca_core::{Awaitable, Child, Observed, Operand, SharedTask, TryChild, TryOperand};
 }
 
+/// What happens beside the loop of the deterministic runtime, and yet belongs to its model: outside events, interrupts.
+pub mod simulation {
+    pub use tasca_core::{Simulation, TimeHold};
+}
+
 pub use tasca_combinators::{
     Elapsed, ExceptionGroup, TaskGroup, as_completed, gather, shield, timeout, timeout_at,
     try_gather, wait, wait_for,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use tasca::blocking::{PoolsConfig, ThreadPool};
+use tasca::simulation::Simulation;
 use tasca::{Context, Problem, Runtime, Task, Trouble};
 
 use crate::clock;
@@ -16,8 +17,15 @@ use crate::statements::{register_task, spawn_task};
 use crate::trace::Trace;
 use crate::world::{Thing, World, lock};
 
-/// Features that a scenario may need and that there are not.
-const MISSING: [&str; 2] = ["fatal", "sigint"];
+/// Whether a feature that a scenario may need is not there.
+fn is_missing(feature: &str, flavor: Flavor) -> bool {
+    match feature {
+        "fatal" => true,
+        // A signal of the process would reach everything that runs in it.
+        "sigint" => !flavor.is_virtual(),
+        _ => false,
+    }
+}
 
 /// What a scenario runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +70,7 @@ pub enum Answer {
     /// It was run.
     Trace(Box<Trace>),
     /// It needs a feature that is not there.
-    Skipped(&'static str),
+    Skipped(String),
 }
 
 impl Answer {
@@ -90,9 +98,8 @@ impl Answer {
 pub fn run(scenario: &Value, options: &Options) -> io::Result<Answer> {
     let features = scenario["features"].as_array().into_iter().flatten();
     let mut features = features.filter_map(Value::as_str);
-    let missing = features.find_map(|needed| MISSING.into_iter().find(|name| *name == needed));
-    if let Some(feature) = missing {
-        return Ok(Answer::Skipped(feature));
+    if let Some(feature) = features.find(|feature| is_missing(feature, options.flavor)) {
+        return Ok(Answer::Skipped(feature.to_owned()));
     }
     let mut tick = match options.tick {
         _ if options.flavor.is_virtual() => Duration::from_millis(1),
@@ -154,6 +161,7 @@ fn run_once(scenario: &Value, flavor: Flavor, tick: Duration) -> io::Result<Trac
         is_eager,
     ));
     world.set(Arc::downgrade(&shared)).expect("set once");
+    arrange_interrupts(&shared);
     let (tell, told) = mpsc::channel();
     let for_thread = Arc::clone(&shared);
     let thread = thread::Builder::new()
@@ -162,7 +170,7 @@ fn run_once(scenario: &Value, flavor: Flavor, tick: Duration) -> io::Result<Trac
             let mut trace = run_mains(&rt, &for_thread);
             // Tasks that are left are dropped where they are, and count as pending (rule R5); jobs are waited for (rule B6).
             drop(rt);
-            if !trace.stalled {
+            if !trace.stalled && !for_thread.is_cut_short() {
                 trace.events = for_thread.events();
                 trace.end = for_thread.now();
             }
@@ -180,6 +188,25 @@ fn run_once(scenario: &Value, flavor: Flavor, tick: Duration) -> io::Result<Trac
     };
     trace.lateness = shared.lateness().max(clock::stall_since(began));
     Ok(trace)
+}
+
+/// Has interrupts come when the scenario says, in virtual time.
+fn arrange_interrupts(world: &Arc<World>) {
+    let _entered = world.handle.enter();
+    let Some(simulation) = Simulation::current() else {
+        return;
+    };
+    let instants = world.scenario["opts"]["sigint"].as_array();
+    for ticks in instants.into_iter().flatten().filter_map(Value::as_i64) {
+        // Weak, as the runtime keeps what is arranged, and the world the runtime.
+        let weak = Arc::downgrade(world);
+        simulation.interrupt_at(world.instant(ticks), move || {
+            if let Some(world) = weak.upgrade() {
+                world.log(None, "sigint", Value::Null, Value::Null);
+                world.note_interrupt();
+            }
+        });
+    }
 }
 
 /// Logs a problem as asyncio's loop would.
@@ -272,7 +299,13 @@ fn run_mains(rt: &Runtime, world: &Arc<World>) -> Trace {
         }
     }
     world.log(None, "closing", Value::Null, Value::Null);
+    world.begin_closing();
     let left = rt.cancel_tasks();
+    if world.is_cut_short() {
+        let interrupt = json!({"fatal": "KeyboardInterrupt"});
+        world.log(None, "close_fatal", Value::Null, interrupt);
+        return trace_of(world, runs, false);
+    }
     trace_of(world, runs, !left.is_empty())
 }
 

@@ -1,7 +1,7 @@
 //! What all parts of a running scenario share: the tables of names, the clock, the trace.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -102,6 +102,9 @@ pub(crate) struct World {
     pub(crate) scenario: Value,
     pub(crate) handle: Handle,
     start: Instant,
+    /// Whether all mains have ended, and an interrupt came after that.
+    is_closing: AtomicBool,
+    is_cut_short: AtomicBool,
     pub(crate) tick: Duration,
     /// Whether time is that of the deterministic runtime.
     pub(crate) is_virtual: bool,
@@ -140,6 +143,8 @@ impl World {
     ) -> Self {
         Self {
             start: handle.time(),
+            is_closing: AtomicBool::new(false),
+            is_cut_short: AtomicBool::new(false),
             scenario,
             handle,
             tick,
@@ -220,6 +225,21 @@ impl World {
         };
         lock(&self.events).push(event);
         self.n_events.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn begin_closing(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that an interrupt has come.
+    pub(crate) fn note_interrupt(&self) {
+        let is_closing = self.is_closing.load(Ordering::Relaxed);
+        self.is_cut_short.fetch_or(is_closing, Ordering::Relaxed);
+    }
+
+    /// Whether an interrupt has cut the closing short.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.is_cut_short.load(Ordering::Relaxed)
     }
 
     pub(crate) fn n_events(&self) -> u64 {

@@ -148,6 +148,7 @@ fn on_seat<F: Future>(
         let shadow = task.task_ref();
         match seat.run_until(&|| shadow.is_finished()) {
             Ended::Over => {}
+            Ended::Interrupted => unreachable!("no main task runs, and no program ends"),
             Ended::Stopped => seat.end_root(&shadow, "the runtime has ended".to_owned()),
             Ended::Stalled => seat.end_root(&shadow, leftovers::stalled(shared)),
         }

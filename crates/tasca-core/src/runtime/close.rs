@@ -4,6 +4,7 @@
 //! stands for them is that everything that is queued gets a turn before the next phase, so that a task is not cancelled
 //! before its first step, and no callback is lost that was queued in time.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use futures::future::{join_all, select};
 use super::block_on;
 use crate::primitive::Arc;
 use crate::scheduler::deterministic::Ended;
+use crate::scheduler::interrupts::Phase;
 use crate::scheduler::shared::{Flavor, Shared};
-use crate::scheduler::shutdown;
+use crate::scheduler::shutdown::{self, Seat};
 use crate::task::Schedule;
 use crate::task::error::{Problem, Trouble};
 use crate::task::handle::TaskRef;
@@ -88,36 +90,55 @@ fn in_cycles(shared: &Arc<Shared>, timeout: Duration) -> Vec<TaskRef> {
     shutdown::drive(shared, |seat| {
         let deadline = shared.clock.now().checked_add(timeout);
         let is_late = || deadline.is_some_and(|deadline| shared.clock.now() > deadline);
+        let _phase = shared.deterministic.interrupts.begin(Phase::Closing);
         let left = cancel_all(shared);
-        if !left.is_empty() {
-            let n_ended = std::cell::Cell::new(0);
-            let ended = seat.run_until(&|| {
-                while left.get(n_ended.get()).is_some_and(TaskRef::is_finished) {
-                    n_ended.set(n_ended.get() + 1);
-                }
-                n_ended.get() == left.len() || is_late()
-            });
-            if ended != Ended::Over {
-                return unfinished(left);
-            }
-            seat.run_cycles(CYCLES_TO_NOTICE);
-            report_failed(shared, &left);
-        }
-        seat.run_cycles(CYCLES_PER_SERVICE);
-        // The task of a job may have been cancelled while the job went on, so that only the event of its end is left.
-        let has_job = || {
-            let mut tasks = shared.all_tasks().into_iter();
-            shared.deterministic.outside.next_at().is_some()
-                || tasks.any(|task| task.ptr().state().load().is_job())
-        };
-        if shared.has_had_jobs() {
-            let _stalled_or_over = seat.run_until(&|| !has_job() || is_late());
-            // The threads are joined when there is nothing else to do.
-            seat.run_until_idle(CYCLES_UNTIL_JOINED_MAX);
-        }
-        seat.run_cycles(CYCLES_PER_SERVICE);
+        // What has not ended tells the rest: the closing was too late, stalled, or interrupted.
+        let _stopped = end_in_cycles(shared, seat, &left, &is_late);
         unfinished(left)
     })
+}
+
+/// Goes through the cycles of closing, as long as nothing stops them.
+fn end_in_cycles(
+    shared: &Shared,
+    seat: &Seat<'_>,
+    left: &[TaskRef],
+    is_late: &dyn Fn() -> bool,
+) -> Result<(), Ended> {
+    if !left.is_empty() {
+        let n_ended = Cell::new(0);
+        over(seat.run_until(&|| {
+            while left.get(n_ended.get()).is_some_and(TaskRef::is_finished) {
+                n_ended.set(n_ended.get() + 1);
+            }
+            n_ended.get() == left.len() || is_late()
+        }))?;
+        over(seat.run_cycles(CYCLES_TO_NOTICE))?;
+        report_failed(shared, left);
+    }
+    over(seat.run_cycles(CYCLES_PER_SERVICE))?;
+    // The task of a job may have been cancelled while the job went on, so that only the event of its end is left.
+    let has_job = || {
+        let mut tasks = shared.all_tasks().into_iter();
+        shared.deterministic.outside.has_work()
+            || tasks.any(|task| task.ptr().state().load().is_job())
+    };
+    if shared.has_had_jobs() {
+        match seat.run_until(&|| !has_job() || is_late()) {
+            Ended::Stalled => {}
+            ended => over(ended)?,
+        }
+        // The threads are joined when there is nothing else to do.
+        over(seat.run_until_idle(CYCLES_UNTIL_JOINED_MAX))?;
+    }
+    over(seat.run_cycles(CYCLES_PER_SERVICE))
+}
+
+fn over(ended: Ended) -> Result<(), Ended> {
+    match ended {
+        Ended::Over => Ok(()),
+        other => Err(other),
+    }
 }
 
 async fn in_turns(shared: &Shared, timeout: Duration) -> Vec<TaskRef> {

@@ -9,6 +9,7 @@ use futures::future::{Either, select};
 
 use super::{Runtime, block_on, close, leftovers, signal};
 use crate::scheduler::deterministic::Ended;
+use crate::scheduler::interrupts::Phase;
 use crate::scheduler::shared::{Flavor, Shared, SpawnOptions};
 use crate::scheduler::shutdown;
 use crate::task::error::{CancelMessage, ResultError, TaskError};
@@ -188,7 +189,15 @@ impl Runtime {
     #[track_caller]
     fn run_with<T>(self, spawn: impl FnOnce(&Shared) -> Task<T>) -> Result<T, RunError> {
         let mut main = None;
-        let interrupted = self.complete(|shared| main.insert(spawn(shared)).task_ref())?;
+        let interrupted = match self.complete(|shared| main.insert(spawn(shared)).task_ref()) {
+            // A second interrupt ended the run, not the clean-up (rule R11).
+            Err(error) if error.is_interrupted() => {
+                let left = self.cancel_tasks();
+                leftovers::report_unfinished(&self.shared, &left);
+                return Err(error);
+            }
+            completed => completed?,
+        };
         let left = self.cancel_tasks();
         leftovers::report_unfinished(&self.shared, &left);
         drop(self);
@@ -288,12 +297,16 @@ impl Runtime {
         }
         shutdown::drive(shared, |seat| {
             let main = begin(shared);
-            match seat.run_until(&|| main.is_finished()) {
-                Ended::Over => {
-                    // Its end is noticed by a callback (rule R6).
-                    seat.run_cycles(1);
-                    Ok(false)
-                }
+            let interrupts = &shared.deterministic.interrupts;
+            let phase = interrupts.begin(Phase::Main(main.clone()));
+            let mut ended = seat.run_until(&|| main.is_finished());
+            if ended == Ended::Over {
+                // Its end is noticed by a callback (rule R6).
+                ended = seat.run_cycles(1);
+            }
+            match ended {
+                Ended::Over => Ok(phase.was_interrupted()),
+                Ended::Interrupted => Err(RunError(Why::Interrupted)),
                 Ended::Stalled => Err(RunError(Why::Stalled(leftovers::stalled(shared)))),
                 Ended::Stopped => Err(RunError(Why::Cancelled(None))),
             }

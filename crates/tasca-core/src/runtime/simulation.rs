@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::primitive::Arc;
 use crate::scheduler::current;
 use crate::scheduler::deterministic;
+use crate::scheduler::outside::Kind;
 use crate::scheduler::shared::{Flavor, Shared};
 use crate::task::job::Job;
 
@@ -83,9 +84,53 @@ impl Simulation {
     pub fn call_at(&self, when: Instant, event: impl FnOnce() + Send + 'static) {
         if let Some(shared) = self.shared.upgrade() {
             let at_ns = shared.clock.ns_of(when);
-            shared.deterministic.outside.arrange(at_ns, Box::new(event));
+            shared
+                .deterministic
+                .outside
+                .arrange(at_ns, Kind::Work, Box::new(event));
             shared.deterministic.notify();
         }
+    }
+
+    /// Has an interrupt come at `when`, unless the program has ended by then: what SIGINT is to a program in real time, here for the main task
+    /// of this runtime alone. Of what is due together interrupts come last. `at_that` is called first, on the loop's thread.
+    ///
+    /// The first interrupt in a run cancels its main task. The second, one that finds main done, and one while
+    /// [`cancel_tasks`](crate::Runtime::cancel_tasks) waits stop the loop at once, as they cannot elsewhere: the run, or the waiting, is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use tasca_core::{Runtime, Simulation, catch_cancelled, time::sleep};
+    ///
+    /// let rt = Runtime::builder().deterministic(0).build()?;
+    /// let ended = rt.run(async {
+    ///     let model = Simulation::current().unwrap();
+    ///     model.interrupt_at(model.time() + Duration::from_secs(60), || ());
+    ///     let interrupted = catch_cancelled(sleep(Duration::from_secs(3600))).await.unwrap_err();
+    ///     sleep(Duration::from_secs(1)).await; // Clean-up.
+    ///     interrupted.reraise::<()>().await
+    /// });
+    /// assert!(ended.unwrap_err().is_interrupted());
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    pub fn interrupt_at(&self, when: Instant, at_that: impl FnOnce() + Send + 'static) {
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
+        let runtime = Weak::clone(&self.shared);
+        let interrupt = move || {
+            at_that();
+            if let Some(shared) = runtime.upgrade() {
+                shared.deterministic.interrupts.interrupt();
+            }
+        };
+        let at_ns = shared.clock.ns_of(when);
+        let outside = &shared.deterministic.outside;
+        outside.arrange(at_ns, Kind::Interrupt, Box::new(interrupt));
+        shared.deterministic.notify();
     }
 
     /// Keeps the clock from jumping until the hold is dropped: something is under way that takes no virtual time.

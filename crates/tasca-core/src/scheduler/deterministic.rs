@@ -13,9 +13,11 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::outside::{Event, Outside};
+use super::interrupts::Interrupts;
+use super::outside::Outside;
 use super::shared::Shared;
 use super::timers::Fired;
 use super::worker::Worker;
@@ -33,6 +35,7 @@ pub(crate) struct Deterministic {
     /// Jobs of other threads that are not done. While there are any, time stands still.
     n_jobs: AtomicUsize,
     pub(crate) outside: Outside,
+    pub(crate) interrupts: Interrupts,
     /// The loop has waited long enough for those jobs: time goes on until one of them gives a sign of life.
     in_vain: AtomicBool,
 }
@@ -46,6 +49,7 @@ impl Deterministic {
             changed: Condvar::new(),
             n_jobs: AtomicUsize::new(0),
             outside: Outside::new(),
+            interrupts: Interrupts::default(),
             in_vain: AtomicBool::new(false),
         }
     }
@@ -130,6 +134,8 @@ pub(crate) enum Ended {
     Over,
     /// The runtime has been stopped.
     Stopped,
+    /// An interrupt has stopped the loop where it was (rule R11).
+    Interrupted,
     /// Nothing is ready, nothing will be, and nobody from outside has come (rule H14).
     Stalled,
 }
@@ -215,32 +221,40 @@ pub(crate) fn run_until(worker: &Worker, is_over: impl Fn() -> bool) -> Ended {
         if let Err(ended) = wait_for_work(worker) {
             return ended;
         }
-        run_cycle(worker, &mut buffers);
+        if run_cycle(worker, &mut buffers).is_break() {
+            return Ended::Interrupted;
+        }
     }
     Ended::Over
 }
 
 /// Runs so many cycles, in which the clock stands still.
-pub(crate) fn run_cycles(worker: &Worker, n_cycles: usize) {
+pub(crate) fn run_cycles(worker: &Worker, n_cycles: usize) -> Ended {
     let _unlimited = current::lift_budget();
     let mut buffers = Buffers::default();
     for _ in 0..n_cycles {
         take_inbox(worker);
-        run_cycle(worker, &mut buffers);
+        if run_cycle(worker, &mut buffers).is_break() {
+            return Ended::Interrupted;
+        }
     }
+    Ended::Over
 }
 
 /// Runs cycles until nothing is ready, so many at most, in which the clock stands still.
-pub(crate) fn run_until_idle(worker: &Worker, n_cycles_max: usize) {
+pub(crate) fn run_until_idle(worker: &Worker, n_cycles_max: usize) -> Ended {
     let _unlimited = current::lift_budget();
     let mut buffers = Buffers::default();
     for _ in 0..n_cycles_max {
         take_inbox(worker);
         if !is_ready(worker) {
-            return;
+            break;
         }
-        run_cycle(worker, &mut buffers);
+        if run_cycle(worker, &mut buffers).is_break() {
+            return Ended::Interrupted;
+        }
     }
+    Ended::Over
 }
 
 /// Whether there is something to run at this instant.
@@ -286,7 +300,8 @@ fn wait_for_work(worker: &Worker) -> Result<(), Ended> {
     }
 }
 
-fn run_cycle(worker: &Worker, buffers: &mut Buffers) {
+/// Runs a cycle; not to its end, if an interrupt stops the loop.
+fn run_cycle(worker: &Worker, buffers: &mut Buffers) -> ControlFlow<()> {
     let shared = worker.shared();
     let Buffers {
         entries,
@@ -294,6 +309,9 @@ fn run_cycle(worker: &Worker, buffers: &mut Buffers) {
         origins,
     } = buffers;
     deliver_due_events(shared);
+    if shared.deterministic.interrupts.stops_loop() {
+        return ControlFlow::Break(());
+    }
     take_inbox(worker);
     if shared.deterministic.seed == 0 {
         queue_due_timers(worker, fired);
@@ -301,7 +319,7 @@ fn run_cycle(worker: &Worker, buffers: &mut Buffers) {
         entries
             .drain(..)
             .for_each(|runnable| run_entry(worker, runnable));
-        return;
+        return ControlFlow::Continue(());
     }
     let outside = origins.new_origin();
     origins.note(worker, outside);
@@ -310,6 +328,7 @@ fn run_cycle(worker: &Worker, buffers: &mut Buffers) {
     origins.note(worker, timers);
     worker.with_core(|core| core.queue.take_all(|_| false, entries));
     origins.run(worker, entries);
+    ControlFlow::Continue(())
 }
 
 fn run_entry(worker: &Worker, runnable: Runnable) {
@@ -334,11 +353,20 @@ fn next_instant(worker: &Worker) -> Option<u64> {
 /// Calls the outside events that are due; `false` if there were none.
 fn deliver_due_events(shared: &Shared) -> bool {
     let deterministic = &shared.deterministic;
-    let mut due: Vec<Event> = deterministic.outside.take_due(shared.clock.now_ns());
+    let now_ns = shared.clock.now_ns();
+    let mut due = deterministic.outside.take_due(now_ns);
     deterministic.shuffle(&mut due);
     let found = !due.is_empty();
-    for event in due {
+    let mut due = due.into_iter();
+    for (_, event) in due.by_ref() {
         event();
+        if deterministic.interrupts.stops_loop() {
+            break;
+        }
+    }
+    // What an interrupt comes before waits for the next loop.
+    for (kind, event) in due {
+        deterministic.outside.arrange(now_ns, kind, event);
     }
     found
 }

@@ -30,6 +30,7 @@ pub(crate) mod current;
 pub(crate) mod deterministic;
 pub(crate) mod extension;
 pub(crate) mod gate;
+pub(crate) mod interrupts;
 pub(crate) mod outside;
 pub(crate) mod parker;
 pub(crate) mod patience;

@@ -185,13 +185,13 @@ impl Seat<'_> {
     }
 
     /// Runs so many cycles of the deterministic loop, in which the clock stands still.
-    pub(crate) fn run_cycles(&self, n_cycles: usize) {
-        deterministic::run_cycles(self.0, n_cycles);
+    pub(crate) fn run_cycles(&self, n_cycles: usize) -> Ended {
+        deterministic::run_cycles(self.0, n_cycles)
     }
 
     /// Runs cycles until nothing is ready, so many at most; the clock stands still.
-    pub(crate) fn run_until_idle(&self, n_cycles_max: usize) {
-        deterministic::run_until_idle(self.0, n_cycles_max);
+    pub(crate) fn run_until_idle(&self, n_cycles_max: usize) -> Ended {
+        deterministic::run_until_idle(self.0, n_cycles_max)
     }
 
     /// Ends a future that this thread blocks on, and that will never be ready: drops it where it is.

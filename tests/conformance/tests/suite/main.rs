@@ -103,7 +103,7 @@ fn whole_traces_on_the_deterministic_runtime() {
     let mut wrong = Vec::new();
     for found in &found {
         let (name, case) = (found.case.name(), &found.case);
-        if let Answer::Skipped(feature) = found.answer {
+        if let Answer::Skipped(feature) = &found.answer {
             if !listed.skip(case, feature) {
                 wrong.push(format!("{name} was skipped: it needs {feature}"));
             }
