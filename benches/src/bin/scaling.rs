@@ -30,13 +30,20 @@ const WAKE_NS: u64 = 25_000;
 /// A search goes on for so long, with a look every so often.
 const LOOK_ON_NS: u64 = 20_000;
 const LOOK_NS: u64 = 200;
-/// The thresholds of `scheduler/worker.rs`.
-const MOVING_NS: u64 = 250;
+/// The thresholds of `scheduler/sharing.rs` and `scheduler/worker.rs`.
+const MOVING_NS: u64 = 1_000;
 const WORTH_MOVING_NS: u64 = 5_000;
 const WORTH_WAKING_NS: u64 = 10_000;
-const WORTH_SCATTERING_NS: u64 = 100_000;
+const LONG_POLL_NS: u64 = 20_000;
+const POLL_NS_AT_FIRST: u64 = 5_000;
+const MAINTENANCE_NS: u64 = 50_000;
+const POLLS_PER_LOOK_MAX: u64 = 1024;
 const SHARED_AT_ONCE_MAX: usize = 32;
 const SPAWNS_PER_LOOK: usize = 4;
+const STANDING_NS: u64 = 1_000_000;
+const STANDING_MIN: usize = 16;
+const STANDING_SHARED_MAX: usize = 4096;
+const TAKEN_AT_ONCE_MAX: usize = 64;
 
 #[derive(Clone, Copy)]
 enum Task {
@@ -65,6 +72,22 @@ struct Worker {
     /// The state of the idle words that it has in its cache.
     idle_version: u64,
     busy_ns: u64,
+    estimate: Estimate,
+    window: Window,
+}
+
+/// How long the queue has been at least, at the looks since some time.
+struct Window {
+    began: u64,
+    least: usize,
+}
+
+/// What a worker takes its polls to last, by its looks at the clock.
+struct Estimate {
+    poll_ns: u64,
+    polls_per_look: u64,
+    polls_until_look: u64,
+    last_look: u64,
 }
 
 struct Machine {
@@ -88,6 +111,43 @@ struct Outcome {
     n_steals: u64,
 }
 
+impl Estimate {
+    /// Rule of `Worker::look_around`, which comes every so many polls: `true` if now.
+    fn note_poll(&mut self, now: u64) -> bool {
+        self.polls_until_look -= 1;
+        if self.polls_until_look > 0 {
+            return false;
+        }
+        let n_polls = self.polls_per_look;
+        let measured = (now - self.last_look) / n_polls;
+        self.poll_ns = match measured {
+            longer if longer >= self.poll_ns && n_polls > 4 => longer.min(self.poll_ns * 2),
+            longer if longer >= self.poll_ns => longer,
+            shorter => self.poll_ns.midpoint(shorter),
+        };
+        self.polls_per_look = (MAINTENANCE_NS / self.poll_ns)
+            .min(2 * self.polls_per_look)
+            .clamp(1, POLLS_PER_LOOK_MAX);
+        self.restart(now);
+        true
+    }
+
+    /// The time before was spent otherwise.
+    fn restart(&mut self, now: u64) {
+        self.polls_until_look = self.polls_per_look;
+        self.last_look = now;
+    }
+}
+
+impl Window {
+    fn beginning(began: u64) -> Self {
+        Self {
+            began,
+            least: usize::MAX,
+        }
+    }
+}
+
 impl Machine {
     /// Worker 0 begins with `first`; the others sleep.
     fn run(n_workers: usize, leaf_ns: u64, first: Task, n_tasks: u64) -> Outcome {
@@ -102,6 +162,13 @@ impl Machine {
             shared: VecDeque::new(),
             idle_version: 0,
             busy_ns: 0,
+            estimate: Estimate {
+                poll_ns: POLL_NS_AT_FIRST,
+                polls_per_look: 16,
+                polls_until_look: 16,
+                last_look: 0,
+            },
+            window: Window::beginning(0),
         };
         let mut machine = Self {
             workers: (0..n_workers).map(worker).collect(),
@@ -169,6 +236,10 @@ impl Machine {
                 }
                 self.work(index, poll_ns);
                 self.left -= 1;
+                let worker = &mut self.workers[index];
+                if worker.estimate.note_poll(worker.now) {
+                    self.look(index);
+                }
             }
             // In portions, so that no clock runs far ahead of the others.
             Task::Spawner { left } => {
@@ -204,35 +275,65 @@ impl Machine {
         worker.busy_ns += nanos;
     }
 
-    /// Rule of `Worker::consider_sharing`: when somebody is hungry and it is worth it.
+    /// What was shared is taken back where nobody looks for it; a queue that stands is shared whatever its tasks take.
+    fn look(&mut self, index: usize) {
+        let is_hungry = self.is_anybody_idle();
+        let nobody_searches = self.n_searching == 0;
+        let worker = &mut self.workers[index];
+        if nobody_searches {
+            let n_taken = worker.shared.len().min(TAKEN_AT_ONCE_MAX);
+            worker.private.extend(worker.shared.drain(..n_taken));
+        }
+        worker.window.least = worker.window.least.min(worker.private.len());
+        if worker.now - worker.window.began < STANDING_NS {
+            return;
+        }
+        let least = worker.window.least;
+        worker.window = Window::beginning(worker.now);
+        if least >= STANDING_MIN && is_hungry && worker.shared.is_empty() {
+            self.share(index, (least / 2).min(STANDING_SHARED_MAX));
+        }
+    }
+
+    fn is_anybody_idle(&self) -> bool {
+        let is_idle = |worker: &Worker| worker.mode != Mode::Active;
+        self.workers.iter().any(is_idle)
+    }
+
+    /// Makes the newest tasks stealable, and has somebody come for them.
+    fn share(&mut self, index: usize, count: usize) {
+        let worker = &mut self.workers[index];
+        let given = worker.private.split_off(worker.private.len() - count);
+        worker.shared.extend(given);
+        worker.now += TRANSFER_NS;
+        self.wake_one(index);
+    }
+
+    /// Rule of `Worker::consider_sharing`: when somebody is hungry and it is worth it, and before anybody asks where polls
+    /// are long.
     fn consider_sharing(&mut self, index: usize) {
-        let is_hungry = self
-            .workers
-            .iter()
-            .any(|worker| worker.mode != Mode::Active);
         let n_queued = self.workers[index].private.len();
         if n_queued == 0 {
             return;
         }
         self.read_idle_words(index);
-        let poll_ns = POLL_NS + self.leaf_ns;
-        let worth = if poll_ns < MOVING_NS {
-            WORTH_SCATTERING_NS
-        } else if self.n_searching > 0 {
-            WORTH_MOVING_NS
+        let poll_ns = self.workers[index].estimate.poll_ns;
+        let (is_wanted, worth, count) = if poll_ns >= LONG_POLL_NS {
+            (true, 0, n_queued)
         } else {
-            WORTH_WAKING_NS
+            let worth = if self.n_searching > 0 {
+                WORTH_MOVING_NS
+            } else {
+                WORTH_WAKING_NS
+            };
+            let is_wanted = poll_ns >= MOVING_NS && self.is_anybody_idle();
+            (is_wanted, worth, n_queued.div_ceil(2))
         };
         let is_enough = !self.workers[index].shared.is_empty();
-        if !is_hungry || is_enough || (n_queued + 1) as u64 * poll_ns < worth {
+        if !is_wanted || is_enough || (n_queued + 1) as u64 * poll_ns < worth {
             return;
         }
-        let worker = &mut self.workers[index];
-        let stays = n_queued - n_queued.div_ceil(2).min(SHARED_AT_ONCE_MAX);
-        let given = worker.private.split_off(stays);
-        worker.shared.extend(given);
-        worker.now += TRANSFER_NS;
-        self.wake_one(index);
+        self.share(index, count.min(SHARED_AT_ONCE_MAX));
     }
 
     /// Wakes a sleeper, unless somebody searches already.
@@ -255,6 +356,8 @@ impl Machine {
     }
 
     fn begin_search(&mut self, index: usize) {
+        let worker = &mut self.workers[index];
+        worker.window = Window::beginning(worker.now);
         // Half of the workers may search at once.
         if self.n_searching >= (self.workers.len() / 2).max(1) {
             return self.park(index);
@@ -280,15 +383,23 @@ impl Machine {
             }
             return;
         };
-        // All of it: the owner has kept its half.
-        let mut taken = std::mem::take(&mut self.workers[victim].shared);
+        // All of it: the owner has kept its half. Of what was a standing queue, half: others come as well.
+        let from = &mut self.workers[victim].shared;
+        let left = if from.len() > SHARED_AT_ONCE_MAX {
+            from.len() / 2
+        } else {
+            0
+        };
+        let mut taken = from.split_off(left);
         let count = taken.len() as u64;
         let first = taken.pop_front();
         self.n_steals += 1;
         // The victim's queue, its hint, and the first task come over; the others when they are run.
         self.workers[index].now += 3 * TRANSFER_NS + (count - 1) * TRANSFER_NS / 2;
-        self.workers[index].shared.extend(taken);
-        self.workers[index].mode = Mode::Active;
+        let thief = &mut self.workers[index];
+        thief.shared.extend(taken);
+        thief.mode = Mode::Active;
+        thief.estimate.restart(thief.now);
         self.n_searching -= 1;
         self.write_idle_words(index);
         // The last searcher to find something sees to it that there is another one.
