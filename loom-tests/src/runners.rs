@@ -11,6 +11,7 @@ use std::sync::{Arc as StdArc, Mutex as Hidden, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use loom::alloc::Track;
+use loom::thread::{self, JoinHandle};
 
 use crate::primitive::{self, AtomicBool, Condvar, Mutex, Ordering, UnsafeCell};
 use crate::runtime::CallHandle;
@@ -135,6 +136,15 @@ impl Runners {
         while let Some(step) = self.next(false) {
             self.take(step);
         }
+    }
+
+    /// As [`run`](Self::run) on another thread, which does something else first.
+    pub(crate) fn run_elsewhere(&self, first: impl FnOnce() + 'static) -> JoinHandle<()> {
+        let runners = self.me.upgrade().expect("in use");
+        thread::spawn(move || {
+            first();
+            runners.run();
+        })
     }
 
     fn take(&self, step: Step) {

@@ -7,8 +7,6 @@ use std::sync::Arc as StdArc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use loom::thread;
-
 use crate::as_completed::as_completed;
 use crate::explore::{one_preemption, two_busy_threads};
 use crate::gather::{gather, try_gather};
@@ -21,13 +19,7 @@ use crate::wait::wait;
 
 /// Runs everything on this thread and another, each of which does something else first.
 fn run_on_two(runners: &StdArc<Runners>, there: impl FnOnce() + 'static, here: impl FnOnce()) {
-    let runner = thread::spawn({
-        let runners = runners.clone();
-        move || {
-            there();
-            runners.run();
-        }
-    });
+    let runner = runners.run_elsewhere(there);
     here();
     runners.run();
     runner.join().expect("no panic");
@@ -260,11 +252,10 @@ fn a_group_ends_with_its_last_task() {
 /// request is left. Catches a cancel that is not counted meanwhile, and so outlives the block.
 #[test]
 fn a_group_that_is_cancelled_ends_after_its_canceller() {
-    one_preemption(|| {
+    two_busy_threads(|| {
         let runners = Runners::new();
         let outer = runners.spawn(async {
             let ended = TaskGroup::<()>::scope(|group| async move {
-                drop(group.spawn(yield_now()));
                 drop(Runners::current().spawn(async move { group.cancel() }));
             })
             .await;

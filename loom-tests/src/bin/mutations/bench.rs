@@ -59,6 +59,8 @@ pub(crate) struct Bench {
     target: PathBuf,
     place: PathBuf,
     mutants: Vec<Mutant>,
+    /// The files of the mutants, unwoven.
+    texts: BTreeMap<String, String>,
     program: PathBuf,
     /// Those that need a build of their own.
     alone: Vec<usize>,
@@ -77,11 +79,13 @@ impl Bench {
             let of_file = edits.entry(&mutant.file).or_default();
             of_file.push((number, &mutant.edit));
         }
-        let mut alone = Vec::new();
+        let (mut alone, mut texts) = (Vec::new(), BTreeMap::new());
         for (file, edits) in edits {
-            let (woven, left) = weave(&copy.read(file)?, &edits);
+            let text = copy.read(file)?;
+            let (woven, left) = weave(&text, &edits);
             copy.write(file, &woven)?;
             alone.extend(left);
+            texts.insert(file.to_owned(), text);
         }
         let program = build(&copy, &target)?
             .map_err(|errors| format!("the models do not compile with all mutations:\n{errors}"))?;
@@ -92,6 +96,7 @@ impl Bench {
             target,
             place,
             mutants,
+            texts,
             program: kept,
             alone,
         })
@@ -143,8 +148,7 @@ impl Bench {
         for &number in &self.alone {
             let Mutant { file, edit } = &self.mutants[number];
             let woven = self.copy.read(file)?;
-            let text = Sources::own().read(file)?;
-            self.copy.write(file, &edit.apply(&text))?;
+            self.copy.write(file, &edit.apply(&self.texts[file]))?;
             let built = build(&self.copy, &self.target)?;
             self.copy.write(file, &woven)?;
             verdicts[number] = match built {

@@ -34,10 +34,7 @@ fn a_request_during_a_poll_arrives() {
     two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(pending::<()>());
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         assert!(task.cancel());
         runners.run();
         runner.join().expect("no panic");
@@ -52,10 +49,7 @@ fn a_request_is_refused_or_ends_the_task() {
     two_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async { Touched::new() });
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         let accepted = task.cancel_with("stop");
         runners.run();
         runner.join().expect("no panic");
@@ -84,13 +78,9 @@ fn a_request_that_is_passed_on_meets_the_end_of_the_awaited() {
         let inner_waker = waker_of(&inner);
         let outer = runners.spawn(inner);
         runners.run_queued();
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || {
-                flag.set();
-                inner_waker.wake();
-                runners.run();
-            }
+        let runner = runners.run_elsewhere(move || {
+            flag.set();
+            inner_waker.wake();
         });
         let accepted = outer.cancel();
         runners.run();
@@ -112,13 +102,9 @@ fn a_request_that_is_passed_on_by_reference() {
             (&inner).await;
         });
         runners.run_queued();
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || {
-                flag.set();
-                inner_waker.wake();
-                runners.run();
-            }
+        let runner = runners.run_elsewhere(move || {
+            flag.set();
+            inner_waker.wake();
         });
         let accepted = outer.cancel();
         runners.run();
@@ -200,10 +186,7 @@ fn two_requests_are_counted_twice_and_arrive_once() {
             let task = task.task_ref();
             move || task.cancel()
         });
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         let accepted =
             usize::from(task.cancel()) + usize::from(canceller.join().expect("no panic"));
         runners.run();
@@ -224,10 +207,7 @@ fn a_request_before_the_first_poll_drops_the_future_unpolled() {
             unreachable!("cancelled before it began");
         });
         assert!(task.cancel());
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         runners.run();
         runner.join().expect("no panic");
         let task: Task<()> = task;
@@ -245,10 +225,7 @@ fn a_panic_meets_a_wake_and_a_request() {
             panic_quietly();
         });
         let waker = waker_of(&task);
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         waker.wake();
         let accepted = task.cancel();
         runners.run();
@@ -309,13 +286,9 @@ fn a_request_that_was_taken_back_does_not_come_back() {
             }
         });
         runners.run_queued();
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || {
-                // Fails if the request has come first.
-                let _kept = promise.set(());
-                runners.run();
-            }
+        let runner = runners.run_elsewhere(move || {
+            // Fails if the request has come first.
+            let _kept = promise.set(());
         });
         task.cancel();
         runners.run();
@@ -350,13 +323,9 @@ fn a_deadline_meets_the_end_of_its_scope() {
         });
         let (weak, waker) = (WeakTask::of(task.ptr()), waker_of(&task));
         runners.run_queued();
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || {
-                flag.set();
-                waker.wake();
-                runners.run();
-            }
+        let runner = runners.run_elsewhere(move || {
+            flag.set();
+            waker.wake();
         });
         cancel::expire(weak, id);
         runners.run();

@@ -20,10 +20,7 @@ fn a_handle_is_dropped_while_the_task_completes() {
         let task = runners.spawn(async { Touched::new() });
         // With it, the references do not tell whether there is a handle.
         let _shadow = task.task_ref();
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         drop(task);
         runner.join().expect("no panic");
     });
@@ -72,10 +69,7 @@ fn the_last_reference_may_be_that_of_who_tells() {
         let (bell, waker) = Bell::new();
         let mut finished = task.finished();
         assert!(poll_once(&mut finished, &waker).is_pending());
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         drop(finished);
         memory.look();
         drop((task, waker));
@@ -116,10 +110,7 @@ fn a_failure_that_nobody_saw_is_reported_once() {
         let task = runners.spawn(async {
             panic_quietly();
         });
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         let task: crate::task::handle::Task<()> = task;
         let seen = task
             .result()

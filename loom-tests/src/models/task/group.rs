@@ -4,8 +4,6 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::alloc::Track;
-use loom::thread;
-
 use crate::explore::two_busy_threads;
 use crate::runners::{Runners, Touched};
 use crate::task::group::Group;
@@ -48,10 +46,7 @@ fn an_observer_is_told_once() {
         let runners = Runners::new();
         let (mut owned, shared) = (runners.spawn(async {}), runners.spawn(async {}));
         let group = group();
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         let promised = group.observe(0, &mut owned);
         let observation = group.observe_ref(1, &shared);
         runner.join().expect("no panic");
@@ -69,10 +64,7 @@ fn an_observer_for_good_is_told_once() {
         let runners = Runners::new();
         let task = runners.spawn(async {});
         let group = group();
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         let observer: StdArc<dyn Observer> = group.observer().clone();
         let promised = task.observe(0, observer);
         let observation = group.observe_ref(1, &task);
@@ -103,10 +95,7 @@ fn a_record_goes_with_its_last_count() {
         let runners = Runners::new();
         let children = [runners.spawn(async {}), runners.spawn(async {})];
         let group = Group::new(2, Toucher([Touched::new(), Touched::new()]));
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         for (index, mut child) in children.into_iter().enumerate() {
             group.observe(index, &mut child);
         }
@@ -126,10 +115,7 @@ fn an_observation_is_taken_back() {
         assert!(group.observe(0, &mut owned));
         let observation = group.observe_ref(1, &shared);
         assert!(observation.is_some());
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         group.forget(&mut owned);
         drop(observation);
         runner.join().expect("no panic");

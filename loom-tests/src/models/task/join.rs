@@ -17,10 +17,7 @@ fn the_owner_of_a_handle_is_woken() {
     two_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async { Touched::new() });
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         let (bell, waker) = Bell::new();
         let mut outcome = task.outcome();
         let polled = poll_once(&mut outcome, &waker);
@@ -51,10 +48,7 @@ fn a_task_that_awaits_another_is_woken_wherever_it_is() {
         let outer = runners.spawn(async move {
             inner.await.touch();
         });
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         runners.run();
         runner.join().expect("no panic");
         assert!(outer.result().is_ok());
@@ -68,10 +62,7 @@ fn a_handle_that_changes_hands_is_woken_through_the_last_waker() {
     two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async {});
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         let ((first, first_waker), (second, second_waker)) = (Bell::new(), Bell::new());
         let mut outcome = task.outcome();
         let mut polled = poll_once(&mut outcome, &first_waker).is_ready();
@@ -98,10 +89,7 @@ fn a_handle_with_a_waker_is_dropped() {
         let (bell, waker) = Bell::new();
         let mut outcome = task.outcome();
         assert!(poll_once(&mut outcome, &waker).is_pending());
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         drop(outcome);
         runner.join().expect("no panic");
         drop(waker);
@@ -116,10 +104,7 @@ fn everybody_on_the_list_is_told() {
     two_busy_threads(|| {
         let runners = Runners::new();
         let task = runners.spawn(async {});
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         let ((one, one_waker), (other, other_waker)) = (Bell::new(), Bell::new());
         let called = Flag::new();
         let mut finished = task.finished();
@@ -163,10 +148,7 @@ fn who_leaves_the_list_is_told_or_gone() {
             let flag = flag.clone();
             task.add_done_callback(move |_| flag.set())
         });
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         // From the middle first: there the place matters.
         let gone = task.remove_done_callback(ids[0]);
         drop(finished);
@@ -192,13 +174,9 @@ fn the_slot_and_the_list_are_both_served() {
         runners.run_queued();
         let shadow = task.task_ref();
         let ((one, one_waker), (other, other_waker)) = (Bell::new(), Bell::new());
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || {
-                flag.set();
-                waker.wake();
-                runners.run();
-            }
+        let runner = runners.run_elsewhere(move || {
+            flag.set();
+            waker.wake();
         });
         let mut finished = shadow.finished();
         let finished_ready = poll_once(&mut finished, &one_waker).is_ready();

@@ -19,10 +19,7 @@ fn a_wake_during_a_poll_is_not_lost() {
         let flag = Flag::new();
         let task = runners.spawn(flag.wait());
         let waker = waker_of(&task);
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         flag.set();
         waker.wake();
         runners.run();
@@ -45,10 +42,7 @@ fn wakes_that_a_poll_begins_with_are_all_seen() {
             }
         });
         let waker = waker_of(&task);
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         for flag in flags {
             flag.set();
             waker.wake_by_ref();
@@ -125,10 +119,7 @@ fn a_wake_of_oneself_and_one_from_outside() {
             outside.await;
         });
         let waker = waker_of(&task);
-        let runner = thread::spawn({
-            let runners = runners.clone();
-            move || runners.run()
-        });
+        let runner = runners.run_elsewhere(|| ());
         flag.set();
         waker.wake();
         runners.run();
