@@ -3,12 +3,13 @@
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use loom::alloc::Track;
+
 use crate::explore::two_busy_threads;
 use crate::runners::{Runners, Touched};
 use crate::task::group::Group;
 use crate::task::handle::TaskRef;
 use crate::task::observe::Observer;
-use loom::alloc::Track;
 
 /// Counts what it is told; loom reports it if it is forgotten.
 struct Counter {
