@@ -24,8 +24,6 @@ const INTERNAL: &[&str] = &[
     // What the blocking crate fills, and registers with a runtime; shown under `blocking`.
     "Extension",
     "Process",
-    "Simulation",
-    "TimeHold",
     "current_job",
     "current_job_cancelled",
 ];
