@@ -88,11 +88,14 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Takes what another worker shares: one to run, the others into this queue, from where they can be taken on.
+    /// Takes what another worker shares: one to run, the others into this queue, from where they can be taken on. Of more than
+    /// one batch about half is left for others: who took all would be taken all of it from by the next.
     pub(crate) fn steal(&self, victim: &Thief<T>) -> Option<T> {
-        if victim.looks_empty() {
-            return None;
-        }
+        let wanted = match victim.len_hint() {
+            0 => return None,
+            few @ ..=STEAL_MAX => few,
+            many => many / 2,
+        };
         loop {
             match victim
                 .queue
@@ -100,10 +103,11 @@ impl<T> Shared<T> {
             {
                 deque::Steal::Success(task) => {
                     // Each steal is of a half. The owner has kept its own half back already.
-                    while !victim
-                        .queue
-                        .steal_batch_with_limit(&self.queue, STEAL_MAX)
-                        .is_empty()
+                    while self.queue.len() + 1 < wanted
+                        && !victim
+                            .queue
+                            .steal_batch_with_limit(&self.queue, STEAL_MAX)
+                            .is_empty()
                     {}
                     self.publish_len();
                     return Some(task);
@@ -116,14 +120,15 @@ impl<T> Shared<T> {
 }
 
 impl<T> Thief<T> {
-    fn looks_empty(&self) -> bool {
+    /// No fewer than there are.
+    fn len_hint(&self) -> usize {
         // Ordering: Relaxed; see `Shared::publish_len`.
-        self.len.load(Ordering::Relaxed) == 0
+        self.len.load(Ordering::Relaxed)
     }
 
     /// Whether there is nothing to steal. Costs a fence only where the hint says that there is.
     pub(crate) fn is_empty(&self) -> bool {
-        self.looks_empty() || self.queue.is_empty()
+        self.len_hint() == 0 || self.queue.is_empty()
     }
 }
 

@@ -25,7 +25,7 @@ const LONG_POLL_NS: u64 = 20_000;
 /// A queue that was never empty for so long stands.
 const STANDING_NS: u64 = 1_000_000;
 /// Fewer tasks than this stay together: they may be talking to each other, one at a time.
-const STANDING_MIN: usize = 8;
+const STANDING_MIN: usize = 16;
 /// The most tasks of a standing queue that are moved at once.
 const STANDING_MAX: usize = 4096;
 

@@ -102,6 +102,36 @@ fn a_thief_runs_the_oldest_and_keeps_the_others_for_later() {
     assert_eq!(kept, [1, 2, 3, 4, 5, 6, 7]);
 }
 
+#[test]
+fn of_much_a_thief_leaves_about_half_for_others() {
+    for (n_shared, n_taken) in [
+        (1, 1..=1),
+        (2, 2..=2),
+        (32, 32..=32),
+        (33, 16..=32),
+        (1_000, 500..=531),
+    ] {
+        let (victim, thief) = (Shared::new(), Shared::new());
+        victim.extend(0..n_shared);
+        let stolen: Vec<u32> = thief
+            .steal(&victim.thief())
+            .into_iter()
+            .chain(std::iter::from_fn(|| thief.pop()))
+            .collect();
+        assert!(
+            n_taken.contains(&stolen.len()),
+            "{} of {n_shared}",
+            stolen.len()
+        );
+        let left: Vec<u32> = std::iter::from_fn(|| victim.pop()).collect();
+        assert_eq!(
+            [stolen, left].concat(),
+            (0..n_shared).collect::<Vec<_>>(),
+            "the oldest"
+        );
+    }
+}
+
 /// The hint may be too large after a theft, and must never hide what is shared later.
 #[test]
 fn what_is_shared_after_a_theft_is_seen() {

@@ -62,8 +62,8 @@ fn half_of_what_has_stood_for_a_millisecond_is_moved() {
 
 #[test]
 fn a_few_tasks_stay_together() {
-    assert_eq!(looks(&Backlog::new(0), 100, &[7]), []);
-    assert_eq!(looks(&Backlog::new(0), 20, &[8]), [(20, 4)]);
+    assert_eq!(looks(&Backlog::new(0), 100, &[15]), []);
+    assert_eq!(looks(&Backlog::new(0), 20, &[16]), [(20, 8)]);
 }
 
 #[test]
