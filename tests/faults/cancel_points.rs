@@ -2,11 +2,13 @@
 //! waited for serves the next one, and clean-up runs exactly once.
 //!
 //! Each program runs on the deterministic runtime again and again: the n-th time its task is hit when it is suspended for the
-//! n-th time, until a run comes to its end unharmed. So no point is left out, and the number of points is known.
+//! n-th time, until a run comes to its end unharmed. So no point is left out, and the number of points is known. The hit comes at
+//! once, or some cycles later: then the task may have been woken, and have been given what it waited for, without having seen it.
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -83,25 +85,30 @@ impl World {
 fn hit_at_every_point<F>(
     seed: u64,
     hit: Hit,
+    n_cycles: u64,
     program: impl Fn(Arc<World>) -> F + Clone + Send + 'static,
 ) -> usize
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    guarded(&format!("{hit:?} seed {seed}"), move || {
-        let mut n_points = 0;
-        while !hit_at(seed, hit, n_points, program.clone()) {
-            n_points += 1;
-            assert!(n_points < 10_000, "a program that does not end");
-        }
-        n_points
-    })
+    guarded(
+        &format!("{hit:?} after {n_cycles}, seed {seed}"),
+        move || {
+            let mut n_points = 0;
+            while !hit_at(seed, hit, n_cycles, n_points, program.clone()) {
+                n_points += 1;
+                assert!(n_points < 10_000, "a program that does not end");
+            }
+            n_points
+        },
+    )
 }
 
 /// Runs `program`, hit when it is suspended after so many times; whether it came to its end before that.
 fn hit_at<F>(
     seed: u64,
     hit: Hit,
+    n_cycles: u64,
     n_spared: usize,
     program: impl Fn(Arc<World>) -> F + Send + 'static,
 ) -> bool
@@ -112,29 +119,54 @@ where
     runtime.block_on(async move {
         let world = Arc::new(World::new());
         let body = program(Arc::clone(&world));
-        let task = spawn(suspended(body, n_spared, hit));
+        let task = spawn(suspended(body, n_spared, hit, n_cycles));
         let ended_well = task.outcome().await.is_ok_and(|hit| !hit);
         world.is_as_it_was().await;
         ended_well
     })
 }
 
-/// Polls `body` until it is suspended for the last time that is spared. Whether it was hit.
-async fn suspended(body: impl Future<Output = ()>, n_spared: usize, hit: Hit) -> bool {
-    let (mut n_suspended, mut was_hit) = (0, false);
-    let mut body = pin!(body);
+/// Polls `body`; once it has been suspended as often as it is spared and once more, it is hit after so many cycles. Whether it was.
+async fn suspended(
+    body: impl Future<Output = ()>,
+    n_spared: usize,
+    hit: Hit,
+    n_cycles: u64,
+) -> bool {
+    let (mut n_suspended, mut body) = (0, pin!(body));
+    let was_hit = Arc::new(AtomicBool::new(false));
     poll_fn(move |cx| {
+        // Ordering: Relaxed, here and below; there is one thread.
+        if matches!(hit, Hit::Drop) && was_hit.load(Ordering::Relaxed) {
+            return Poll::Ready(true);
+        }
         if body.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(was_hit);
+            return Poll::Ready(was_hit.load(Ordering::Relaxed));
         }
         n_suspended += 1;
-        let again = matches!(hit, Hit::CancelAgain) && was_hit;
-        if n_suspended == n_spared + 1 || again {
-            was_hit = true;
+        let again = matches!(hit, Hit::CancelAgain) && was_hit.load(Ordering::Relaxed);
+        let task = current_task().expect("it is one");
+        if again || (n_suspended == n_spared + 1 && n_cycles == 0) {
+            was_hit.store(true, Ordering::Relaxed);
             if matches!(hit, Hit::Drop) {
                 return Poll::Ready(true);
             }
-            current_task().expect("it is one").cancel();
+            task.cancel();
+        } else if n_suspended == n_spared + 1 {
+            let (was_hit, waker) = (Arc::clone(&was_hit), cx.waker().clone());
+            drop(spawn(async move {
+                for _ in 0..n_cycles {
+                    yield_now().await;
+                }
+                if task.is_finished() {
+                    return;
+                }
+                was_hit.store(true, Ordering::Relaxed);
+                match hit {
+                    Hit::Drop => waker.wake(),
+                    Hit::Cancel | Hit::CancelAgain => drop(task.cancel()),
+                }
+            }));
         }
         Poll::Pending
     })
@@ -147,11 +179,13 @@ fn check<F>(n_points_min: usize, program: impl Fn(Arc<World>) -> F + Clone + Sen
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    for seed in 0..20 {
+    for seed in 0..30 {
         for hit in [Hit::Drop, Hit::Cancel, Hit::CancelAgain] {
-            let n_points = hit_at_every_point(seed, hit, program.clone());
+            let n_cycles = seed % 3;
+            let n_points = hit_at_every_point(seed, hit, n_cycles, program.clone());
+            // What is hit later may have come to its end before.
             assert!(
-                n_points >= n_points_min,
+                n_points >= n_points_min || n_cycles > 0,
                 "{n_points} points with {hit:?} and seed {seed}"
             );
         }
@@ -315,9 +349,12 @@ fn in_combinators() {
                 n
             }
         };
-        assert_eq!(gather((job(1), job(2))).await, (1, 2));
-        assert_eq!(wait_for(job(1), Duration::from_secs(1)).await, Ok(1));
-        assert!(timeout(Duration::from_millis(1), job(5)).await.is_err());
+        // Longer than anybody waits for the tasks of what was hit: they have to be cancelled with it.
+        const LONG: u64 = 60_000;
+        assert_eq!(gather((job(1), job(LONG))).await, (1, LONG));
+        let limit = Duration::from_millis(2 * LONG);
+        assert_eq!(wait_for(job(LONG), limit).await, Ok(LONG));
+        assert!(timeout(Duration::from_millis(1), job(LONG)).await.is_err());
         let (done, left) = wait([spawn(job(1)), spawn(job(3))]).first_completed().await;
         assert_eq!((done.len(), left.len()), (1, 1));
         for task in left {
@@ -333,7 +370,7 @@ fn in_combinators() {
         }
         let scope = TaskGroup::<()>::scope(async |group| {
             drop(group.spawn(job(1)));
-            drop(group.spawn(job(2)));
+            drop(group.spawn(job(LONG)));
             yield_now().await;
         });
         scope.await.expect("nothing fails");
