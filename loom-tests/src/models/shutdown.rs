@@ -155,7 +155,7 @@ fn a_push_during_the_stop_is_run() {
 }
 
 /// Two workers end while a waker pushes: the task is run once, whoever is last, and the last one sees what the other did.
-/// Catches a count that is not an exchange, or Relaxed.
+/// Catches a count that is not an exchange.
 #[test]
 fn the_last_of_two_workers_looks_again() {
     three_threads(|| {
