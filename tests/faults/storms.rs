@@ -2,7 +2,7 @@
 //! more than there are processors.
 
 use std::future::pending;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -234,6 +234,46 @@ fn a_task_that_always_finds_something_ready_takes_its_turns() {
                 stop.open();
             }));
             runtime.block_on(greedy);
+        });
+    }
+}
+
+/// What waits behind a task that wakes itself has its turns, also where polls are so long that it is put out for other workers to
+/// take, and none comes: there is none, or all are as busy.
+#[test]
+fn a_task_of_long_polls_that_never_rests_lets_others_have_their_turns() {
+    const POLL: Duration = Duration::from_micros(300);
+    for (kind, n_greedy) in [
+        (Kind::CurrentThread, 1),
+        (Kind::MultiThread(1), 1),
+        (Kind::MultiThread(2), 4),
+    ] {
+        guarded(&format!("{kind:?}"), move || {
+            let (runtime, _problems) = runtime(kind);
+            let stop = Gate::new();
+            let greedy: Vec<_> = (0..n_greedy)
+                .map(|_| {
+                    let seen = stop.clone();
+                    runtime.handle().spawn(async move {
+                        while !seen.is_open() {
+                            let began = Instant::now();
+                            while began.elapsed() < POLL {
+                                std::hint::spin_loop();
+                            }
+                            yield_now().await;
+                        }
+                    })
+                })
+                .collect();
+            runtime.block_on(runtime.handle().spawn(async move {
+                for _ in 0..20 {
+                    yield_now().await;
+                }
+                stop.open();
+            }));
+            for task in greedy {
+                runtime.block_on(task);
+            }
         });
     }
 }

@@ -282,15 +282,18 @@ impl Worker {
     fn next_task(&self) -> Option<Runnable> {
         let until_look = self.polls_until_look.get() - 1;
         self.polls_until_look.set(until_look);
+        let mut has_taken = false;
         if until_look == 0 || self.remote.wants_attention() {
-            self.look_around();
+            has_taken = self.look_around();
         }
         let (runnable, n_left) = self.with_core(|core| (core.queue.pop(), core.queue.len()));
         if runnable.is_some() {
             if self.searching.get() {
                 self.end_search();
             }
-            if n_left > 0 && (self.polls_are_long() || self.shared.idle.is_hungry()) {
+            // Liveness: what was just taken back is the newest, and would be the first to go again. Where nobody comes to steal
+            // it, that would go on for ever.
+            if n_left > 0 && !has_taken && (self.polls_are_long() || self.shared.idle.is_hungry()) {
                 self.consider_sharing(n_left);
             }
             return runnable;
@@ -338,9 +341,9 @@ impl Worker {
         self.shared.wake_one();
     }
 
-    /// Reads the clock, and does what is due.
+    /// Reads the clock, and does what is due; `true` if something came from the shared queues.
     #[cold]
-    fn look_around(&self) {
+    fn look_around(&self) -> bool {
         let asked = self.remote.wants_attention();
         let n_polls = u64::from(self.polls_per_look.get() - self.polls_until_look.get());
         let now = self.shared.clock.now_ns();
@@ -376,15 +379,14 @@ impl Worker {
         // Whoever was woken for what is shared takes longer to come than there is between two looks. At a tick of the watchdog they
         // have had their time.
         let is_awaited = self.shared.idle.has_searchers() && !self.queue.is_empty();
-        if asked || !is_awaited {
-            self.take_published();
-        }
+        let has_taken = (asked || !is_awaited) && self.take_published();
         self.consider_moving(now);
+        has_taken
     }
 
     /// What was shared and not stolen, or came from the injector, is next: a queue of this worker's own that never runs dry must
-    /// not keep it waiting.
-    fn take_published(&self) {
+    /// not keep it waiting. `true` if there was anything.
+    fn take_published(&self) -> bool {
         // Where polls are long there is a look before each, and others may help.
         let taken_max = if self.polls_are_long() {
             1
@@ -392,12 +394,15 @@ impl Worker {
             (MAINTENANCE_NS / self.poll_ns.get())
                 .clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end())
         };
+        let mut has_taken = false;
         for _ in 0..taken_max {
             let Some(runnable) = self.queue.pop().or_else(|| self.take_injected()) else {
                 break;
             };
             self.with_core(|core| core.queue.push(runnable));
+            has_taken = true;
         }
+        has_taken
     }
 
     /// Does what is to be done at a time that has come; `true` if there was anything.
