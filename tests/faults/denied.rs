@@ -25,7 +25,7 @@ impl Denied {
 }
 
 // What the filter sees: `struct seccomp_data`.
-const CALL: u32 = 0;
+pub(crate) const CALL: u32 = 0;
 const ARGUMENTS: u32 = 16;
 
 /// From now on this thread, and those that it starts, get an error from these calls.
@@ -54,6 +54,17 @@ pub(crate) fn deny(calls: &[Denied]) {
             }
         }
     }
+    install(&mut program, 0);
+}
+
+/// Puts a filter before the calls of this thread, and of those that it starts; whatever it does not answer is allowed.
+///
+/// Gives the status of the call that does it.
+///
+/// # Panics
+///
+/// If the system takes no such filter.
+pub(crate) fn install(program: &mut Vec<libc::sock_filter>, flags: libc::c_ulong) -> i32 {
     program.push(statement(
         libc::BPF_RET | libc::BPF_K,
         libc::SECCOMP_RET_ALLOW,
@@ -67,20 +78,22 @@ pub(crate) fn deny(calls: &[Denied]) {
     assert_eq!(status, 0, "{}", io::Error::last_os_error());
     // SAFETY: the system copies the program, whose length is right, during the call.
     let status = unsafe {
-        libc::prctl(
-            libc::PR_SET_SECCOMP,
-            libc::SECCOMP_MODE_FILTER,
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
             &raw const program,
         )
     };
-    assert_eq!(status, 0, "{}", io::Error::last_os_error());
+    assert!(status >= 0, "{}", io::Error::last_os_error());
+    i32::try_from(status).expect("zero, or a descriptor")
 }
 
-fn load(offset: u32) -> libc::sock_filter {
+pub(crate) fn load(offset: u32) -> libc::sock_filter {
     statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset)
 }
 
-fn statement(code: u32, k: u32) -> libc::sock_filter {
+pub(crate) fn statement(code: u32, k: u32) -> libc::sock_filter {
     libc::sock_filter {
         code: u16::try_from(code).expect("codes are short"),
         jt: 0,
@@ -90,7 +103,7 @@ fn statement(code: u32, k: u32) -> libc::sock_filter {
 }
 
 /// Goes on if the value that was loaded is this one, else leaves out so many statements.
-fn jump_unless(value: u32, n_left_out: u8) -> libc::sock_filter {
+pub(crate) fn jump_unless(value: u32, n_left_out: u8) -> libc::sock_filter {
     libc::sock_filter {
         jf: n_left_out,
         ..statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value)

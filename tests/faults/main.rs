@@ -13,11 +13,15 @@ mod wakers;
 #[cfg(target_os = "linux")]
 mod alone;
 #[cfg(target_os = "linux")]
+mod calls;
+#[cfg(target_os = "linux")]
 mod connections;
 #[cfg(target_os = "linux")]
 mod denied;
 #[cfg(target_os = "linux")]
 mod interrupts;
+#[cfg(target_os = "linux")]
+mod scripted;
 #[cfg(target_os = "linux")]
 mod signals;
 #[cfg(target_os = "linux")]
