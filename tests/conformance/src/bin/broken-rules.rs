@@ -22,13 +22,20 @@ struct Break {
     to: &'static str,
 }
 
-const BREAKS: [Break; 14] = [
+const BREAKS: [Break; 17] = [
     Break {
         rule: "P6",
         what: "a semaphore's waiter that is cancelled keeps the permit it was handed",
         file: "crates/tasca-sync/src/permits.rs",
         from: "            self.0.word.fetch_add(PERMIT, Ordering::Relaxed);",
         to: "",
+    },
+    Break {
+        rule: "L3",
+        what: "a newcomer takes a lock that is free although somebody was woken for it",
+        file: "crates/tasca-sync/src/raw_lock.rs",
+        from: "while word & LOCKED == 0 && line.is_vacant() {",
+        to: "while word & LOCKED == 0 {",
     },
     Break {
         rule: "L6",
@@ -87,6 +94,13 @@ const BREAKS: [Break; 14] = [
         to: "    if true { return Err(Elapsed::new()); }\n",
     },
     Break {
+        rule: "F3",
+        what: "wait_for does not wait for the clean-up of what it cancels",
+        file: "crates/tasca-combinators/src/timeout.rs",
+        from: "            Some(limit) => timeout(limit, future).await,",
+        to: "            Some(limit) => {\n                let (body, limit) = (std::pin::pin!(future.into_future()), std::pin::pin!(tasca_core::time::sleep(limit)));\n                match futures::future::select(body, limit).await {\n                    futures::future::Either::Left((output, _)) => Ok(output),\n                    futures::future::Either::Right(_) => Err(Elapsed::new()),\n                }\n            }",
+    },
+    Break {
         rule: "T7",
         what: "a time-out scope takes a cancellation from outside for its own",
         file: "crates/tasca-combinators/src/timeout.rs",
@@ -101,25 +115,32 @@ const BREAKS: [Break; 14] = [
         to: "        if true {\n",
     },
     Break {
+        rule: "S2",
+        what: "a shield passes a cancellation on",
+        file: "crates/tasca-combinators/src/shield.rs",
+        from: "            record.observer().child_done(0, &shadow);\n        }\n        task\n",
+        to: "            record.observer().child_done(0, &shadow);\n        }\n        task.add_done_callback(move |end| {\n            if end.is_cancelled() {\n                shadow.cancel();\n            }\n        });\n        task\n",
+    },
+    Break {
         rule: "TG2",
         what: "a group's child that fails does not stop its siblings",
         file: "crates/tasca-combinators/src/group/mod.rs",
-        from: "            self.carry_out(children, true);",
-        to: "            drop(children);\n            self.carry_out(Vec::new(), true);",
+        from: "            Some(children) => self.carry_out(children, true),",
+        to: "            Some(_) => self.carry_out(Vec::new(), true),",
     },
     Break {
         rule: "TG7",
         what: "a group does not take its request back",
         file: "crates/tasca-combinators/src/group/mod.rs",
-        from: "if parent_cancelled && self.parent.uncancel() == 0 {",
+        from: "if parent_cancelled && self.parent.retract_cancel() == 0 {",
         to: "if parent_cancelled && self.parent.cancelling() == 0 {",
     },
     Break {
         rule: "C17",
         what: "uncancel leaves a request that was not delivered",
         file: "crates/tasca-core/src/task/cancel.rs",
-        from: "        task.state().clear_cancel();\n    }\n}\n\n/// Whether a request has been accepted",
-        to: "    }\n}\n\n/// Whether a request has been accepted",
+        from: "        shared.request = None;\n        task.state().clear_cancel();\n    }\n}\n",
+        to: "    }\n}\n",
     },
 ];
 
