@@ -73,6 +73,16 @@ impl<'a, G: Gate<'a>> Wait<'a, G> {
         }
     }
 
+    /// Gives the place back, and passes on what was meant for it.
+    // Apart, so that the end of a wait that never suspended is one look.
+    #[cold]
+    fn leave(&mut self, key: Key) {
+        let mut later = Later::default();
+        let mut state = self.gate.state().lock();
+        let left = self.gate.line(&mut state).0.leave(key, &mut later);
+        self.gate.withdraw(&mut state, left, &mut later);
+    }
+
     fn poll_slow(&mut self, cx: &Context<'_>) -> Poll<G::Output> {
         let gate = &mut self.gate;
         // Made while no lock is held, if its waker is foreign code.
@@ -153,10 +163,7 @@ impl<'a, G: Gate<'a>> Drop for Wait<'a, G> {
     #[inline]
     fn drop(&mut self) {
         if let Some(key) = self.place.take() {
-            let mut later = Later::default();
-            let mut state = self.gate.state().lock();
-            let left = self.gate.line(&mut state).0.leave(key, &mut later);
-            self.gate.withdraw(&mut state, left, &mut later);
+            self.leave(key);
         }
     }
 }
