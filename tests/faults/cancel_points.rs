@@ -164,7 +164,9 @@ async fn suspended(
                 was_hit.store(true, Ordering::Relaxed);
                 match hit {
                     Hit::Drop => waker.wake(),
-                    Hit::Cancel | Hit::CancelAgain => drop(task.cancel()),
+                    Hit::Cancel | Hit::CancelAgain => {
+                        task.cancel();
+                    }
                 }
             }));
         }
