@@ -28,8 +28,8 @@ const N_AT_ONCE_VIRTUAL: usize = 2;
 /// In real time it sleeps most of the time.
 const N_AT_ONCE_REAL: usize = 12;
 
-/// How often a scenario that ended otherwise in real time is repeated, with the machine to itself. Most of these must agree: a
-/// rule that is broken shows every time, a thread that lost the machine for some milliseconds does not.
+/// How often a scenario that ended otherwise in real time is repeated, with the machine to itself. None may: a rule that is broken shows
+/// every time, a thread that lost the machine for some milliseconds does not.
 const N_REPEATS: usize = 4;
 
 /// Held by who runs scenarios in real time: they would make each other late.
