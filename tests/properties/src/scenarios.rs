@@ -149,13 +149,24 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::{Edit, check_edited, check_text};
+    use super::{Edit, check_edited, check_text, parse};
     use crate::{holds, holds_in};
 
     /// Found by the fuzzer: such a number is not read as it is written, which is the parser's business.
     #[test]
     fn a_long_number_is_read_or_refused() {
         check_text("22222222222222202222222222223 ");
+    }
+
+    /// It would exhaust the stack of whoever reads it.
+    #[test]
+    fn what_nests_too_deeply_is_refused() {
+        let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&nested(512)).is_ok());
+        for text in [nested(513), "[".repeat(1_000_000)] {
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(error.contains("recursion limit"), "{error}");
+        }
     }
 
     #[test]
