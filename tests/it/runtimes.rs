@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tasca::{Handle, Runtime, promise, spawn, yield_now};
 use tasca_tests::{Counter, Kind, Log, Problems, guarded, on_each, runtime, start, with_each};
 
@@ -90,6 +91,54 @@ fn on_one_worker_a_woken_task_overtakes_nobody() {
             }
         }
     });
+}
+
+/// Where polls are long a worker puts what is queued out for others; if nobody comes, it has its turn all the same.
+#[test]
+fn on_one_worker_what_is_offered_to_others_is_not_overtaken() {
+    const N: usize = 6;
+    let spin = || {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_micros(60) {
+            std::hint::spin_loop();
+        }
+    };
+    on_each(
+        &[Kind::MultiThread(1), Kind::CurrentThread],
+        |_| async move {
+            loop {
+                // The worker measures its polls.
+                for _ in 0..20 {
+                    spin();
+                    yield_now().await;
+                }
+                let order = Arc::new(Mutex::new(Vec::new()));
+                let began = Instant::now();
+                let parents: Vec<_> = (0..N)
+                    .map(|n| {
+                        let order = Arc::clone(&order);
+                        spawn(async move {
+                            spin();
+                            order.lock().push(n);
+                            spawn(async move {
+                                spin();
+                                order.lock().push(N + n);
+                            })
+                            .await;
+                        })
+                    })
+                    .collect();
+                for parent in parents {
+                    parent.await;
+                }
+                // Behind a poll that does not end for 10 ms, a spare worker may have taken over.
+                if began.elapsed() < Duration::from_millis(5) {
+                    assert_eq!(*order.lock(), (0..2 * N).collect::<Vec<_>>());
+                    break;
+                }
+            }
+        },
+    );
 }
 
 #[test]

@@ -59,6 +59,11 @@ pub(crate) struct Worker {
     remote: Arc<Remote>,
     /// The stealable tier.
     queue: queue::Shared<Runnable>,
+    /// After so many more tasks of its own the worker takes from the stealable tier, to keep the order in which they were queued;
+    /// zero: when there are no others.
+    until_shared: Cell<usize>,
+    /// So many then, or those that nobody has come for. Bounded, for more may come in from outside.
+    n_in_turn: Cell<usize>,
     /// Counted as searching.
     searching: Cell<bool>,
     /// Polls, twice.
@@ -96,6 +101,8 @@ impl Worker {
         let remote = Arc::clone(&shared.workers[seed.index]);
         Self {
             queue: seed.queue,
+            until_shared: Cell::new(0),
+            n_in_turn: Cell::new(0),
             searching: Cell::new(false),
             poll_count: Cell::new(remote.poll_count() & !1),
             polls_until_look: Cell::new(1),
@@ -286,7 +293,7 @@ impl Worker {
         if until_look == 0 || self.remote.wants_attention() {
             has_taken = self.look_around();
         }
-        let (runnable, n_left) = self.with_core(|core| (core.queue.pop(), core.queue.len()));
+        let (runnable, n_left) = self.pop_next();
         if runnable.is_some() {
             if self.searching.get() {
                 self.end_search();
@@ -301,6 +308,24 @@ impl Worker {
         self.find_elsewhere()
     }
 
+    /// The oldest task of this worker's own, shared or not, and how many are left that are not.
+    #[inline(always)]
+    fn pop_next(&self) -> (Option<Runnable>, usize) {
+        let until_shared = self.until_shared.get();
+        if until_shared > 0 {
+            self.until_shared.set(until_shared - 1);
+            if until_shared == 1
+                && let Some(runnable) = self.queue.pop()
+            {
+                let n_left = self.n_in_turn.get() - 1;
+                self.n_in_turn.set(n_left);
+                self.until_shared.set(usize::from(n_left > 0));
+                return (Some(runnable), self.with_core(|core| core.queue.len()));
+            }
+        }
+        self.with_core(|core| (core.queue.pop(), core.queue.len()))
+    }
+
     #[inline(always)]
     fn polls_are_long(&self) -> bool {
         sharing::is_long(self.poll_ns.get())
@@ -312,7 +337,7 @@ impl Worker {
         let count = sharing::of_burst(n_queued, self.poll_ns.get(), has_searchers);
         // What was shared before and is still there is enough: somebody is on the way.
         if count > 0 && self.queue.is_empty() {
-            self.share(count);
+            self.share(count, true);
         }
     }
 
@@ -321,19 +346,25 @@ impl Worker {
         let n_queued = self.with_core(|core| core.queue.len());
         let excess = self.backlog.excess(now_ns, n_queued);
         if excess > 0 && self.shared.idle.is_hungry() && self.queue.is_empty() {
-            self.share(excess);
+            self.share(excess, false);
         }
     }
 
+    /// Puts the newest `count` tasks out for others. What nobody has come for runs here: `in_turn`, or when there is nothing else.
     #[cold]
-    fn share(&self, count: usize) {
+    fn share(&self, count: usize, in_turn: bool) {
         let mut batch = self.batch.borrow_mut();
-        self.with_core(|core| {
+        let n_older = self.with_core(|core| {
             core.queue
                 .share(count, |task: &Runnable| task.home().is_some(), &mut batch);
+            core.queue.len()
         });
         if batch.is_empty() {
             return;
+        }
+        if in_turn {
+            self.until_shared.set(n_older + 1);
+            self.n_in_turn.set(batch.len());
         }
         self.queue.extend(batch.drain(..));
         // A wake-up that fails is reported, to user code that may spawn.
@@ -387,8 +418,9 @@ impl Worker {
     /// What was shared and not stolen, or came from the injector, is next: a queue of this worker's own that never runs dry must
     /// not keep it waiting. `true` if there was anything.
     fn take_published(&self) -> bool {
-        // Where polls are long there is a look before each, and others may help.
-        let taken_max = if self.polls_are_long() {
+        // Where polls are long there is a look before each, and others may help. What has a turn is left to it.
+        let in_turn = self.until_shared.get() > 0;
+        let taken_max = if self.polls_are_long() || in_turn {
             1
         } else {
             (MAINTENANCE_NS / self.poll_ns.get())
@@ -396,7 +428,8 @@ impl Worker {
         };
         let mut has_taken = false;
         for _ in 0..taken_max {
-            let Some(runnable) = self.queue.pop().or_else(|| self.take_injected()) else {
+            let shared = if in_turn { None } else { self.queue.pop() };
+            let Some(runnable) = shared.or_else(|| self.take_injected()) else {
                 break;
             };
             self.with_core(|core| core.queue.push(runnable));
