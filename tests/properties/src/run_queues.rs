@@ -159,28 +159,37 @@ impl Queues {
         }
     }
 
-    /// All that the other one shares changes hands, the oldest to be run at once.
+    /// At least half of what the other one shares changes hands, the oldest to be run at once.
     fn steal(&mut self, w: usize, victim: usize) {
         if w == victim {
             return;
         }
         let stolen = self.workers[w].shared.steal(&self.workers[victim].thief);
         let mut others = std::mem::take(&mut self.models[victim].shared);
+        let n_left_max = others.len().div_ceil(2);
         assert_eq!(stolen, others.pop_front());
-        self.models[w].shared.extend(others);
+        self.arrive(w, &mut others);
+        assert!(others.len() <= n_left_max);
+        self.models[victim].shared = others;
     }
 
-    /// Some of what came from outside changes hands: how many is the queue's business, which is not.
+    /// Some of what came from outside changes hands: how much is the queue's business, which is not.
     fn take_injected(&mut self, w: usize) {
-        let shared = &self.workers[w].shared;
-        let taken = shared.take_from(&self.injector);
-        assert_eq!(taken, self.injected.pop_front());
+        let taken = self.workers[w].shared.take_from(&self.injector);
+        let mut injected = std::mem::take(&mut self.injected);
+        assert_eq!(taken, injected.pop_front());
+        self.arrive(w, &mut injected);
+        self.injected = injected;
+    }
+
+    /// The oldest of `source` have come to what the worker shares; looks how many.
+    fn arrive(&mut self, w: usize, source: &mut VecDeque<u32>) {
+        let (shared, model) = (&self.workers[w].shared, &mut self.models[w].shared);
         let there: Vec<u32> = std::iter::from_fn(|| shared.pop()).collect();
         shared.extend(there.iter().copied());
-        let model = &mut self.models[w].shared;
         let n_taken = there.len().checked_sub(model.len());
         let n_taken = n_taken.expect("what was there stays");
-        model.extend(self.injected.drain(..n_taken));
+        model.extend(source.drain(..n_taken));
         assert_eq!(&there, model.make_contiguous());
     }
 

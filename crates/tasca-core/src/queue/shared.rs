@@ -96,6 +96,7 @@ impl<T> Shared<T> {
             few @ ..=STEAL_MAX => few,
             many => many / 2,
         };
+        let n_before = self.queue.len();
         loop {
             match victim
                 .queue
@@ -103,7 +104,7 @@ impl<T> Shared<T> {
             {
                 deque::Steal::Success(task) => {
                     // Each steal is of a half. The owner has kept its own half back already.
-                    while self.queue.len() + 1 < wanted
+                    while self.queue.len() + 1 < n_before + wanted
                         && !victim
                             .queue
                             .steal_batch_with_limit(&self.queue, STEAL_MAX)
