@@ -182,7 +182,7 @@ where
 
 impl TaskRef {
     /// Has the observer told of the end of the task, under `index`, for good: who may lose interest takes a
-    /// [`Group`]. `false` if the task is done already, and nothing will be told.
+    /// [`Group`](super::group::Group). `false` if the task is done already, and nothing will be told.
     pub fn observe(&self, index: usize, observer: Arc<dyn Observer>) -> bool {
         self.list(WaiterKind::Tell(observer, index)).is_ok()
     }
