@@ -8,6 +8,9 @@
 //! - A queue that *stands* is shared whatever its tasks are ([`Backlog`]): they come back again and again, or there is no end of them,
 //!   so that the move is paid once and what it brings lasts. The two are told apart by time. Half of what was queued
 //!   at every look for a millisecond, without the worker running dry, goes to others.
+//!
+//! What was put out of a burst and nobody has come for is run at home when its [`Turn`] comes. What was put out of a standing queue is left
+//! to the other worker, which takes longer to come than that queue takes.
 
 use std::cell::Cell;
 
@@ -89,5 +92,49 @@ impl Backlog {
         } else {
             (least / 2).min(STANDING_MAX)
         }
+    }
+}
+
+/// When what a worker has put out for others, and nobody has come for, is run at home: where it stood in the queue.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// One more than the tasks that come before; zero, if there is no turn to come.
+    until: Cell<usize>,
+    /// How many have this turn. It has an end, though more may come in from outside while it lasts.
+    n: Cell<usize>,
+}
+
+impl Turn {
+    /// So many tasks were put out, behind so many older ones.
+    pub(crate) fn begin(&self, n_older: usize, n: usize) {
+        self.until.set(n_older + 1);
+        self.n.set(n);
+    }
+
+    /// What was put out has no place in the queue any more.
+    pub(crate) fn forget(&self) {
+        self.until.set(0);
+    }
+
+    pub(crate) fn is_to_come(&self) -> bool {
+        self.until.get() > 0
+    }
+
+    /// Counts a task that is about to be taken; `true` if it is one of those that were put out, if any is left.
+    #[inline(always)]
+    pub(crate) fn comes(&self) -> bool {
+        let until = self.until.get();
+        if until > 0 {
+            self.until.set(until - 1);
+        }
+        until == 1
+    }
+
+    /// One of those was there, and the next one follows it.
+    #[inline]
+    pub(crate) fn note_taken(&self) {
+        let n_left = self.n.get() - 1;
+        self.n.set(n_left);
+        self.until.set(usize::from(n_left > 0));
     }
 }

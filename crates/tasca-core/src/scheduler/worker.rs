@@ -13,7 +13,7 @@ use super::current::{self, Entered};
 use super::patience::{LOOK_ON_NS, Patience};
 use super::remote::{Core, Remote};
 use super::shared::Shared;
-use super::sharing::{self, Backlog};
+use super::sharing::{self, Backlog, Turn};
 use super::timers::{self, Fired};
 use crate::idle::Unparked;
 use crate::poller::Events;
@@ -59,11 +59,8 @@ pub(crate) struct Worker {
     remote: Arc<Remote>,
     /// The stealable tier.
     queue: queue::Shared<Runnable>,
-    /// After so many more tasks of its own the worker takes from the stealable tier, to keep the order in which they were queued;
-    /// zero: when there are no others.
-    until_shared: Cell<usize>,
-    /// So many then, or those that nobody has come for. Bounded, for more may come in from outside.
-    n_in_turn: Cell<usize>,
+    /// When what was put there and is still there is next.
+    turn: Turn,
     /// Counted as searching.
     searching: Cell<bool>,
     /// Polls, twice.
@@ -101,8 +98,7 @@ impl Worker {
         let remote = Arc::clone(&shared.workers[seed.index]);
         Self {
             queue: seed.queue,
-            until_shared: Cell::new(0),
-            n_in_turn: Cell::new(0),
+            turn: Turn::default(),
             searching: Cell::new(false),
             poll_count: Cell::new(remote.poll_count() & !1),
             polls_until_look: Cell::new(1),
@@ -311,17 +307,11 @@ impl Worker {
     /// The oldest task of this worker's own, shared or not, and how many are left that are not.
     #[inline(always)]
     fn pop_next(&self) -> (Option<Runnable>, usize) {
-        let until_shared = self.until_shared.get();
-        if until_shared > 0 {
-            self.until_shared.set(until_shared - 1);
-            if until_shared == 1
-                && let Some(runnable) = self.queue.pop()
-            {
-                let n_left = self.n_in_turn.get() - 1;
-                self.n_in_turn.set(n_left);
-                self.until_shared.set(usize::from(n_left > 0));
-                return (Some(runnable), self.with_core(|core| core.queue.len()));
-            }
+        if self.turn.comes()
+            && let Some(runnable) = self.queue.pop()
+        {
+            self.turn.note_taken();
+            return (Some(runnable), self.with_core(|core| core.queue.len()));
         }
         self.with_core(|core| (core.queue.pop(), core.queue.len()))
     }
@@ -363,8 +353,9 @@ impl Worker {
             return;
         }
         if in_turn {
-            self.until_shared.set(n_older + 1);
-            self.n_in_turn.set(batch.len());
+            self.turn.begin(n_older, batch.len());
+        } else {
+            self.turn.forget();
         }
         self.queue.extend(batch.drain(..));
         // A wake-up that fails is reported, to user code that may spawn.
@@ -419,7 +410,7 @@ impl Worker {
     /// not keep it waiting. `true` if there was anything.
     fn take_published(&self) -> bool {
         // Where polls are long there is a look before each, and others may help. What has a turn is left to it.
-        let in_turn = self.until_shared.get() > 0;
+        let in_turn = self.turn.is_to_come();
         let taken_max = if self.polls_are_long() || in_turn {
             1
         } else {
@@ -536,6 +527,7 @@ impl Worker {
         let now = self.shared.clock.now_ns();
         self.dry_since_ns.set(now);
         self.backlog.begin_anew(now);
+        self.turn.forget();
         if self.fire_timers(now) {
             self.pop_own()
         } else {

@@ -1,6 +1,6 @@
 //! What a worker gives away, and what it keeps.
 
-use crate::scheduler::sharing::{BURST_MAX, Backlog, is_long, of_burst};
+use crate::scheduler::sharing::{BURST_MAX, Backlog, Turn, is_long, of_burst};
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
@@ -83,4 +83,43 @@ fn what_was_queued_in_another_millisecond_does_not_count() {
     assert_eq!(backlog.excess(50 * US, 0), 0);
     assert_eq!(backlog.excess(MS, 100), 0);
     assert_eq!(backlog.excess(2 * MS, 100), 50);
+}
+
+/// Which of the next `n` tasks are to be taken from what was put out, where there are `n_there`.
+fn turns(turn: &Turn, n: usize, mut n_there: usize) -> Vec<bool> {
+    let take = |_| {
+        let is_out = turn.comes() && n_there > 0;
+        if is_out {
+            n_there -= 1;
+            turn.note_taken();
+        }
+        is_out
+    };
+    (0..n).map(take).collect()
+}
+
+#[test]
+fn what_was_put_out_is_taken_behind_what_is_older() {
+    let turn = Turn::default();
+    assert!(!turn.is_to_come());
+    assert_eq!(turns(&turn, 2, 2), [false, false]);
+    turn.begin(2, 2);
+    assert!(turn.is_to_come());
+    assert_eq!(turns(&turn, 5, 2), [false, false, true, true, false]);
+    assert!(!turn.is_to_come());
+    turn.begin(0, 1);
+    assert_eq!(turns(&turn, 2, 1), [true, false]);
+}
+
+#[test]
+fn a_turn_ends_when_others_have_come_and_when_more_comes_in() {
+    let turn = Turn::default();
+    turn.begin(1, 3);
+    assert_eq!(turns(&turn, 4, 1), [false, true, false, false]);
+    assert!(!turn.is_to_come());
+    turn.begin(1, 2);
+    assert_eq!(turns(&turn, 5, 100), [false, true, true, false, false]);
+    turn.begin(1, 2);
+    turn.forget();
+    assert_eq!(turns(&turn, 3, 2), [false, false, false]);
 }
