@@ -3,10 +3,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tasca_core::{Runtime, Task, spawn, yield_now};
 use tasca_sync::{Barrier, Condition, Event, Lock, Queue, RwLock, Semaphore};
+
+/// What takes this long takes for ever.
+const HANG: Duration = Duration::from_secs(60);
 
 /// A generator of small numbers (Marsaglia's xorshift).
 #[derive(Clone, Debug)]
@@ -40,7 +46,18 @@ where
             eprintln!("seed {seed}");
         }
         let (runtime, test) = (runtime.expect("a runtime is made"), test(Random::new(seed)));
-        runtime.block_on(async { spawn(test).await });
+        let (ended, end) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            // Dropped when this panics, too.
+            let _ended = ended;
+            runtime.block_on(async { spawn(test).await });
+        });
+        assert_ne!(
+            end.recv_timeout(HANG),
+            Err(RecvTimeoutError::Timeout),
+            "seed {seed} hangs"
+        );
+        thread.join().expect("what must hold holds");
     };
     for seed in 0..300 {
         run(seed, Runtime::builder().deterministic(seed).build());
@@ -279,13 +296,22 @@ fn a_barrier_survives_cancelled_parties() {
         for task in &tasks[..5] {
             task.cancel();
         }
-        // Whoever is left over gets a partner.
-        while tasks.iter().any(|task| !task.is_finished()) {
-            if barrier.n_waiting() == 1 {
-                barrier.wait().await.expect("whole");
+        // Whoever is left over gets a partner. One who came by when it saw a party alone could meet nobody:
+        // another may have come meanwhile. So this one stays until all are done, and is cancelled in its wait.
+        let partner = spawn({
+            let (barrier, mut random) = (Arc::clone(&barrier), random.clone());
+            async move {
+                loop {
+                    pause(&mut random).await;
+                    barrier.wait().await.expect("whole");
+                }
             }
-            yield_now().await;
+        });
+        for task in tasks {
+            drop(task.outcome().await);
         }
+        partner.cancel();
+        assert!(partner.outcome().await.is_err_and(|e| e.is_cancelled()));
         assert_eq!(barrier.n_waiting(), 0);
     });
 }
