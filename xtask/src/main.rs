@@ -7,7 +7,7 @@
 //! - `rules`: every rule of asyncio has its row in the map, and what pins it exists;
 //! - `deny`: licences, sources and duplicate versions of all dependencies, as `deny.toml` says;
 //! - `sanitize`: tests, storms and the mixed load under the address and thread sanitizers, or those that are named, of which
-//!   `valgrind` is one (`--soak n`: the load for n seconds);
+//!   `valgrind` is one (`--short`: what finds most for its minutes; `--soak n`: the load for n seconds);
 //! - `ci`: everything that CI runs, with the time of each step (`--without a,b` leaves steps out,
 //!   `--only a,b` runs just those).
 //!

@@ -6,15 +6,17 @@
 //! program `tests/sanitizers/canary.rs` makes one fault of each kind, and must be reported.
 
 mod checker;
+mod means;
 mod reports;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use crate::Trouble;
 use crate::workspace::{Workspace, cargo};
 
-use checker::{CHECKERS, Checker, How, REPORTED};
+use checker::{CHECKERS, Checker, How, REPORTED, Shown};
 use reports::Place;
 
 /// With line tables, so that suppressions find inlined functions; optimised a little, for speed.
@@ -27,18 +29,26 @@ const SOAK_SECONDS: u64 = 10;
 #[derive(Debug)]
 struct Options {
     checkers: Vec<&'static Checker>,
+    /// Whether they were asked for by name: then they must be there.
+    named: bool,
+    short: bool,
     soak_seconds: u64,
 }
 
 impl Options {
-    /// `[address] [thread] [valgrind] [--soak n]`; without names those that need nothing to be installed.
+    /// `[address] [thread] [valgrind] [--short] [--soak n]`; without names those that need nothing to be installed.
     fn parse(words: &[&str]) -> Result<Self, Trouble> {
         let mut soak_seconds = SOAK_SECONDS;
+        let mut short = false;
         let mut checkers = Vec::new();
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             if word == "--soak" {
                 soak_seconds = words.next().ok_or("--soak needs seconds")?.parse()?;
+                continue;
+            }
+            if word == "--short" {
+                short = true;
                 continue;
             }
             let known = CHECKERS.iter().find(|it| it.name == word);
@@ -47,11 +57,14 @@ impl Options {
                 format!("no checker `{word}`; there are {names}")
             })?);
         }
-        if checkers.is_empty() {
+        let named = !checkers.is_empty();
+        if !named {
             checkers.extend(CHECKERS.iter().filter(|it| it.needs_no_tool()));
         }
         Ok(Self {
             checkers,
+            named,
+            short,
             soak_seconds,
         })
     }
@@ -62,7 +75,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<Vec<String>, 
     let options = Options::parse(words)?;
     let Some(triple) = triple() else {
         println!(
-            "sanitize: nothing is checked, the sanitizers are for Linux on x86_64 and aarch64"
+            "sanitize: NOTHING IS CHECKED: the sanitizers are for Linux on x86_64 and aarch64"
         );
         return Ok(Vec::new());
     };
@@ -71,12 +84,25 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<Vec<String>, 
         let check = Check {
             workspace,
             checker,
+            shown: if options.short {
+                checker.short
+            } else {
+                checker.whole
+            },
             triple,
         };
-        check.build()?;
-        findings.extend(check.canaries()?);
-        findings.extend(check.tests()?);
-        findings.extend(check.soak(options.soak_seconds)?);
+        if let Some(what) = means::missing(checker, triple, &check.target_dir())? {
+            let name = checker.name;
+            if options.named {
+                return Err(format!("sanitize: {name} cannot check: {what}").into());
+            }
+            println!("sanitize: NOTHING IS CHECKED BY {name}: {what}");
+            continue;
+        }
+        check.timed("build", || check.build())?;
+        findings.extend(check.timed("faults", || check.canaries())?);
+        findings.extend(check.timed("tests", || check.tests())?);
+        findings.extend(check.timed("soak", || check.soak(options.soak_seconds))?);
     }
     Ok(findings)
 }
@@ -94,10 +120,24 @@ fn triple() -> Option<&'static str> {
 struct Check<'a> {
     workspace: &'a Workspace,
     checker: &'static Checker,
+    shown: Shown,
     triple: &'static str,
 }
 
 impl Check<'_> {
+    /// Does a part of the check, and says how long it took.
+    fn timed<T>(
+        &self,
+        part: &str,
+        body: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let start = Instant::now();
+        let outcome = body();
+        let (name, seconds) = (self.checker.name, start.elapsed().as_secs());
+        println!("sanitize: {name}: {part}: {seconds} s");
+        outcome
+    }
+
     /// The faults that must be reported; a finding for each that is not.
     fn canaries(&self) -> Result<Vec<String>, Trouble> {
         let canary = self.program("canary");
@@ -182,7 +222,7 @@ impl Check<'_> {
         tests.args(self.chosen()).arg("--no-run");
         let mut commands = vec![tests];
         // Tests of their package bring them along.
-        if self.checker.targets.is_empty() {
+        if self.shown.targets.is_empty() {
             let mut programs = self.cargo("build");
             programs.args(["--package", "tasca-tests", "--bins"]);
             commands.push(programs);
@@ -197,8 +237,8 @@ impl Check<'_> {
 
     /// What of the workspace is tested, as cargo is told.
     fn chosen(&self) -> Vec<&'static str> {
-        let packages = self.checker.packages.iter();
-        let targets = self.checker.targets.iter();
+        let packages = self.shown.packages.iter();
+        let targets = self.shown.targets.iter();
         let mut words = vec!["--lib"];
         words.extend(packages.flat_map(|package| ["--package", package]));
         words.extend(targets.flat_map(|target| ["--test", target]));
@@ -259,6 +299,9 @@ impl Check<'_> {
                 let list = self.workspace.root().join("xtask").join(list);
                 text += &format!(" suppressions={}", list.display());
             }
+            if let Some(program) = means::symbolizer() {
+                text += &format!(" external_symbolizer_path={}", program.display());
+            }
             command.env(told.variable, text);
         }
     }
@@ -294,6 +337,14 @@ mod tests {
         assert_eq!(names(&[]), ["address", "thread"]);
         assert_eq!(names(&["valgrind"]), ["valgrind"]);
         assert_eq!(names(&["--soak", "5", "thread"]), ["thread"]);
+    }
+
+    #[test]
+    fn the_short_form_is_of_every_checker_that_is_chosen() {
+        let asked = |words: &[&str]| Options::parse(words).map(|it| (it.short, it.named)).ok();
+        assert_eq!(asked(&[]), Some((false, false)));
+        assert_eq!(asked(&["--short"]), Some((true, false)));
+        assert_eq!(asked(&["thread", "--short"]), Some((true, true)));
     }
 
     #[test]
