@@ -1,49 +1,20 @@
 //! Builds the models on mutated sources, and runs them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tasca_broken::{Copied, Trouble, Verdict, try_out};
 
 use crate::sources::Sources;
 use crate::weave::{Edit, weave};
 
 /// A model that takes longer under a mutation counts as hung: none takes a tenth of it without.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-/// What became of a mutation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// A model failed, as it should.
-    Red,
-    /// It did not end, which is a failure too.
-    Hung,
-    /// All passed.
-    Survived,
-    /// The mutated sources do not compile.
-    Broken,
-}
-
-impl Verdict {
-    pub(crate) fn is_seen(&self) -> bool {
-        matches!(self, Self::Red | Self::Hung)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Red => "red",
-            Self::Hung => "red (hung)",
-            Self::Survived => "SURVIVED",
-            Self::Broken => "BROKEN",
-        })
-    }
-}
 
 /// A change of one file that models should notice.
 #[derive(Clone, Debug)]
@@ -55,9 +26,8 @@ pub(crate) struct Mutant {
 /// A copy of the sources with all mutants woven in, and the models built on it.
 #[derive(Debug)]
 pub(crate) struct Bench {
+    copied: Copied,
     copy: Sources,
-    target: PathBuf,
-    place: PathBuf,
     mutants: Vec<Mutant>,
     /// The files of the mutants, unwoven.
     texts: BTreeMap<String, String>,
@@ -67,13 +37,9 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(sources: &Sources, mutants: Vec<Mutant>) -> Result<Self, String> {
-        let place = std::env::var_os("TASCA_MUTATIONS_DIR").map_or_else(
-            || std::env::temp_dir().join("tasca-mutations"),
-            PathBuf::from,
-        );
-        let copy = sources.copy_to(place.join("tree"))?;
-        let target = place.join("target");
+    pub(crate) fn new(mutants: Vec<Mutant>) -> Result<Self, String> {
+        let copied = Copied::new("tasca-mutations").map_err(text)?;
+        let copy = Sources::below(copied.root());
         let mut edits: BTreeMap<&str, Vec<(usize, &Edit)>> = BTreeMap::new();
         for (number, mutant) in mutants.iter().enumerate() {
             let of_file = edits.entry(&mutant.file).or_default();
@@ -87,14 +53,13 @@ impl Bench {
             alone.extend(left);
             texts.insert(file.to_owned(), text);
         }
-        let program = build(&copy, &target)?
+        let program = build(&copied)?
             .map_err(|errors| format!("the models do not compile with all mutations:\n{errors}"))?;
-        let kept = place.join("woven");
+        let kept = copied.target().join("woven");
         fs::copy(program, &kept).map_err(|error| error.to_string())?;
         Ok(Self {
+            copied,
             copy,
-            target,
-            place,
             mutants,
             texts,
             program: kept,
@@ -106,7 +71,7 @@ impl Bench {
     pub(crate) fn trace(&self, models: &[String]) -> Result<Vec<Reach>, String> {
         let reaches = side_by_side(models.len(), |index| {
             let model = &models[index];
-            let file = self.place.join(format!("reached-{index}"));
+            let file = self.copied.target().join(format!("reached-{index}"));
             fs::write(&file, "").map_err(|error| error.to_string())?;
             let begun = Instant::now();
             let verdict = run_model(
@@ -149,7 +114,7 @@ impl Bench {
             let Mutant { file, edit } = &self.mutants[number];
             let woven = self.copy.read(file)?;
             self.copy.write(file, &edit.apply(&self.texts[file]))?;
-            let built = build(&self.copy, &self.target)?;
+            let built = build(&self.copied)?;
             self.copy.write(file, &woven)?;
             verdicts[number] = match built {
                 Ok(program) => self.judge(&program, number, &models_of(number))?,
@@ -201,50 +166,23 @@ fn side_by_side<T: Send>(n: usize, ask: impl Fn(usize) -> T + Sync) -> Vec<T> {
 }
 
 /// The program of all models, or what the compiler says.
-fn build(tree: &Sources, target: &Path) -> Result<Result<PathBuf, String>, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["test", "--profile", "loom", "--package", "tasca-loom-tests"])
-        .args(["--lib", "--no-run"])
-        .current_dir(tree.root())
-        .env("CARGO_TARGET_DIR", target)
-        .env("RUSTFLAGS", "-Awarnings")
-        .output()
-        .map_err(|error| format!("cargo: {error}"))?;
-    let messages = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Ok(Err(messages.into_owned()));
-    }
-    let program = messages
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Executable"))
-        .filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'))
-        .next_back()
-        .ok_or("cargo names no test program")?;
-    Ok(Ok(tree.root().join(program)))
+fn build(copied: &Copied) -> Result<Result<PathBuf, String>, String> {
+    let words = [
+        "--profile",
+        "loom",
+        "--package",
+        "tasca-loom-tests",
+        "--lib",
+    ];
+    copied.build(&words).map_err(text)
 }
 
 fn run_model(command: &mut Command, model: &str) -> Result<Verdict, String> {
-    let mut child = command
-        .args(["--exact", &format!("models::{model}")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
-            return Ok(if status.success() {
-                Verdict::Survived
-            } else {
-                Verdict::Red
-            });
-        }
-        if begun.elapsed() > PATIENCE {
-            child.kill().map_err(|error| error.to_string())?;
-            child.wait().map_err(|error| error.to_string())?;
-            return Ok(Verdict::Hung);
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
+    let command = command.args(["--exact", &format!("models::{model}")]);
+    try_out(command, PATIENCE).map_err(text)
+}
+
+/// Threads hand over what is wrong as a text.
+fn text(trouble: Trouble) -> String {
+    trouble.to_string()
 }

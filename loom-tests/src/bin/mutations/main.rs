@@ -83,7 +83,7 @@ fn run(sources: &Sources, filters: &[&str]) -> Result<bool, String> {
         })
         .collect();
     let mutants = chosen.iter().map(|mutation| mutation.find(sources));
-    let bench = Bench::new(sources, mutants.collect::<Result<_, _>>()?)?;
+    let bench = Bench::new(mutants.collect::<Result<_, _>>()?)?;
     let verdicts = bench.try_out(
         |number| vec![chosen[number].model.to_owned()],
         |number, verdict| {

@@ -4,7 +4,9 @@
 //! come to which place; these are tried, the quickest first, until one goes red. What none notices is either not needed or not watched, and
 //! is [`EXCUSED`] with a reason, or found.
 
-use crate::bench::{Bench, Mutant, Verdict};
+use tasca_broken::Verdict;
+
+use crate::bench::{Bench, Mutant};
 use crate::sources::Sources;
 use crate::weave::{Edit, bare, functions, innermost};
 
@@ -123,10 +125,7 @@ pub(crate) fn run(sources: &Sources, filters: &[&str]) -> Result<bool, String> {
             }
         }
     }
-    let bench = Bench::new(
-        sources,
-        places.iter().map(|place| place.mutant.clone()).collect(),
-    )?;
+    let bench = Bench::new(places.iter().map(|place| place.mutant.clone()).collect())?;
     let mut reaches = bench.trace(&sources.models()?)?;
     reaches.sort_by_key(|reach| reach.takes);
     let models_of = |number| -> Vec<String> {

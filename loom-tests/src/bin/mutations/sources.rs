@@ -13,39 +13,14 @@ pub(crate) struct Sources {
 impl Sources {
     /// The project that this program was built in.
     pub(crate) fn own() -> Self {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest.parent().unwrap_or(manifest).to_owned();
-        Self { root }
+        Self::below(&tasca_broken::tree())
     }
 
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// Copies what the models are built from; what was there before is replaced.
-    pub(crate) fn copy_to(&self, root: PathBuf) -> Result<Self, String> {
-        if root.exists() {
-            fs::remove_dir_all(&root).map_err(|error| error.to_string())?;
+    /// Those of a copy.
+    pub(crate) fn below(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
         }
-        copy_folder(&self.root.join("loom-tests"), &root.join("loom-tests"))?;
-        for entry in entries_of(&self.root.join("crates"))? {
-            let sources = Path::new("crates").join(entry).join("src");
-            copy_folder(&self.root.join(&sources), &root.join(&sources))?;
-        }
-        write(
-            &root.join("Cargo.lock"),
-            &read(&self.root.join("Cargo.lock"))?,
-        )?;
-        let manifest = read(&self.root.join("Cargo.toml"))?;
-        let (before, rest) = manifest
-            .split_once("members = [")
-            .ok_or("no members in Cargo.toml")?;
-        let (_, after) = rest
-            .split_once(']')
-            .ok_or("no end of members in Cargo.toml")?;
-        let manifest = format!("{before}members = [\"loom-tests\"]{after}");
-        write(&root.join("Cargo.toml"), &manifest)?;
-        Ok(Self { root })
     }
 
     /// The text of a file below `crates/tasca-core/src`, or below `crates` if it begins with a crate's name.
@@ -54,7 +29,8 @@ impl Sources {
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) -> Result<(), String> {
-        write(&self.path_of(file), text)
+        let path = self.path_of(file);
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
     fn path_of(&self, file: &str) -> PathBuf {
@@ -113,18 +89,6 @@ fn collect_models(folder: &Path, prefix: &str, models: &mut Vec<String>) -> Resu
     Ok(())
 }
 
-fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
-    for name in entries_of(from)? {
-        let path = from.join(&name);
-        if path.is_dir() {
-            copy_folder(&path, &to.join(name))?;
-        } else {
-            write(&to.join(name), &read(&path)?)?;
-        }
-    }
-    Ok(())
-}
-
 /// What is in a folder, in the order of names.
 fn entries_of(folder: &Path) -> Result<Vec<OsString>, String> {
     let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -137,11 +101,4 @@ fn entries_of(folder: &Path) -> Result<Vec<OsString>, String> {
 
 fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -4,13 +4,13 @@
 //! cargo run -p tasca-conformance --bin broken-rules [WORDS OF A RULE]
 //! ```
 //!
-//! Works in a copy of the tree, in the system's directory for temporary files; the tree itself is not touched. Ends with
-//! an error if a rule can be broken and nobody notices, or if the place to break it at has changed.
+//! Works in a copy of the tree, see `tasca_broken`. Ends with an error if a rule can be broken and nobody notices, or if the
+//! place to break it at has changed.
 
-use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
+
+use tasca_broken::{Copied, Trouble};
 
 /// A rule, and how it is broken.
 struct Break {
@@ -144,80 +144,27 @@ const BREAKS: [Break; 17] = [
     },
 ];
 
-/// The test that is to fail. Those in real time would only take longer.
-const SUITE: [&str; 8] = [
-    "test",
-    "--offline",
-    "--package",
-    "tasca-conformance",
-    "--test",
-    "suite",
-    "whole_traces_on_the_deterministic_runtime",
-    "--quiet",
-];
+/// Where the test that is to fail is. Those in real time would only take longer.
+const SUITE: [&str; 4] = ["--package", "tasca-conformance", "--test", "suite"];
+const TEST: &str = "whole_traces_on_the_deterministic_runtime";
 
-type Trouble = Box<dyn Error>;
-
-/// A copy of the tree to break.
-struct Copy {
-    root: PathBuf,
+/// What the suite says; none, if it is green.
+fn run_suite(copy: &Copied) -> Result<Option<String>, Trouble> {
+    let program = copy.build(&SUITE)??;
+    let output = copy.command(&program).arg(TEST).output()?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Ok((!output.status.success()).then_some(said))
 }
 
-impl Copy {
-    fn new() -> Result<Self, Trouble> {
-        let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let root = std::env::temp_dir().join("tasca-broken-rules");
-        let listed = Command::new("git")
-            .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-            .current_dir(&tree)
-            .output()?;
-        for name in String::from_utf8(listed.stdout)?.lines() {
-            let (from, to) = (tree.join(name), root.join(name));
-            let Ok(bytes) = fs::read(&from) else {
-                // It is to be removed.
-                continue;
-            };
-            // What has not changed keeps its time, and what was built of it.
-            if fs::read(&to).is_ok_and(|there| there == bytes) {
-                continue;
-            }
-            fs::create_dir_all(to.parent().ok_or("a file without a directory")?)?;
-            fs::write(&to, bytes)?;
-        }
-        Ok(Self { root })
-    }
-
-    /// What the suite says; none, if it is green.
-    fn run_suite(&self) -> Result<Option<String>, Trouble> {
-        let output = Command::new(env!("CARGO"))
-            .args(SUITE)
-            .current_dir(&self.root)
-            .env("RUST_BACKTRACE", "0")
-            .output()?;
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        if said.contains("could not compile") {
-            return Err(said.into());
-        }
-        Ok((!output.status.success()).then_some(said))
-    }
-
-    /// Breaks a rule, runs the suite, and mends the rule.
-    fn try_break(&self, broken: &Break) -> Result<Option<String>, Trouble> {
-        let path = self.root.join(broken.file);
-        let sound = fs::read_to_string(&path)?;
-        if sound.matches(broken.from).count() != 1 {
-            return Err(format!(
-                "{}: not once in {}: {}",
-                broken.rule, broken.file, broken.from
-            )
-            .into());
-        }
-        fs::write(&path, sound.replace(broken.from, broken.to))?;
-        let said = self.run_suite();
-        fs::write(&path, sound)?;
-        said
-    }
+/// Breaks a rule, runs the suite, and mends the rule.
+fn try_break(copy: &Copied, broken: &Break) -> Result<Option<String>, Trouble> {
+    let (sound, text) = copy.texts(broken.file, broken.from, broken.to)?;
+    let path = copy.root().join(broken.file);
+    fs::write(&path, text)?;
+    let said = run_suite(copy);
+    fs::write(&path, sound)?;
+    said
 }
 
 /// How many traces differ, and the scenarios that witness the rule, or the first ones.
@@ -248,8 +195,8 @@ fn summary(said: &str, rule: &str) -> String {
 #[expect(clippy::print_stdout, reason = "the result is a table")]
 fn run() -> Result<bool, Trouble> {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
-    let copy = Copy::new()?;
-    if let Some(said) = copy.run_suite()? {
+    let copy = Copied::new("tasca-broken-rules")?;
+    if let Some(said) = run_suite(&copy)? {
         return Err(format!("the suite is red before anything is broken:\n{said}").into());
     }
     println!("| rule | broken so that | caught by |\n| --- | --- | --- |");
@@ -259,7 +206,7 @@ fn run() -> Result<bool, Trouble> {
             continue;
         }
         // A break that no longer fits does not keep the others from being tried.
-        let caught = match copy.try_break(broken) {
+        let caught = match try_break(&copy, broken) {
             Ok(caught) => caught,
             Err(error) => {
                 println!("| {} | {} | not tried: {error} |", broken.rule, broken.what);

@@ -1,7 +1,7 @@
 //! What is broken, and which test has to notice.
 
 /// A package with its test program.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Suite(pub(crate) &'static [&'static str]);
 
 const PROPERTIES: Suite = Suite(&["--package", "tasca-properties", "--lib"]);
@@ -10,6 +10,15 @@ const STRESS: Suite = Suite(&["--package", "tasca-tests", "--test", "stress"]);
 const FAULTS: Suite = Suite(&["--package", "tasca-tests", "--test", "faults"]);
 
 impl Break {
+    /// The file, from the root on.
+    pub(crate) fn path(&self) -> String {
+        let folder = match self.file.starts_with("tasca-") {
+            true => "crates/",
+            false => "",
+        };
+        format!("{folder}{}", self.file)
+    }
+
     /// Whether the test may notice what is broken in a file: else a break of it may share a build with this one.
     pub(crate) fn looks_at(&self, file: &str) -> bool {
         const LINES: [&str; 5] = [

@@ -7,95 +7,59 @@
 //! ```
 //!
 //! The [`list`] has the histories beside models, the whole programs of `tests/stress/seeds.rs`, and the hits at every await
-//! point of `tests/faults`. All happens in a copy of the tree, in the system's directory for temporary files or where
-//! `TASCA_MUTATIONS_DIR` says. A break that hangs its test is noticed too: the test is given up after a while.
+//! point of `tests/faults`. All happens in a copy of the tree, see `tasca_broken`; first with nothing broken, where every test has to
+//! be green.
 #![expect(clippy::print_stdout, reason = "the result is a table")]
 
 mod list;
 
-use std::error::Error;
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
-use list::{BREAKS, Break};
-
-type Trouble = Box<dyn Error>;
+use list::{BREAKS, Break, Suite};
+use tasca_broken::{Copied, Trouble, Verdict, try_out};
 
 /// None of the tests takes a fifth of it.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What became of a test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Red,
-    Hangs,
-    Green,
+/// The copy of the tree, and the tests in it.
+struct Bench {
+    copy: Copied,
 }
 
-/// A copy of the tree to break.
-struct Copy {
-    root: PathBuf,
-}
-
-impl Copy {
-    fn new() -> Result<Self, Trouble> {
-        let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let place = std::env::var_os("TASCA_MUTATIONS_DIR");
-        let place = place.map_or_else(std::env::temp_dir, PathBuf::from);
-        let root = place.join("tasca-broken-code");
-        let listed = Command::new("git")
-            .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-            .current_dir(&tree)
-            .output()?;
-        for name in String::from_utf8(listed.stdout)?.lines() {
-            let (from, to) = (tree.join(name), root.join(name));
-            let Ok(bytes) = fs::read(&from) else {
-                // It is to be removed.
-                continue;
-            };
-            // What has not changed keeps its time, and what was built of it.
-            if fs::read(&to).is_ok_and(|there| there == bytes) {
-                continue;
-            }
-            fs::create_dir_all(to.parent().ok_or("a file without a directory")?)?;
-            fs::write(&to, bytes)?;
-        }
-        Ok(Self { root })
-    }
-
-    fn path(&self, broken: &Break) -> PathBuf {
-        if broken.file.starts_with("tasca-") {
-            return self.root.join("crates").join(broken.file);
-        }
-        self.root.join(broken.file)
-    }
-
+impl Bench {
     /// The file as it is, and broken.
     fn texts(&self, broken: &Break) -> Result<(String, String), Trouble> {
-        let sound = fs::read_to_string(self.path(broken))?;
-        let n_places = sound.matches(broken.from).count();
-        if n_places != 1 {
-            return Err(format!("{n_places} times in {}: {}", broken.file, broken.from).into());
+        self.copy.texts(&broken.path(), broken.from, broken.to)
+    }
+
+    /// Fails if a test is red though nothing is broken.
+    fn check_sound(&self, breaks: &[&Break]) -> Result<(), Trouble> {
+        let tests: BTreeSet<_> = breaks.iter().map(|b| (b.suite, b.test)).collect();
+        for (suite, test) in tests {
+            match self.test(suite, test)? {
+                Verdict::Survived => {}
+                other => return Err(format!("{test} with nothing broken: {other}").into()),
+            }
         }
-        let text = sound.replace(broken.from, broken.to);
-        Ok((sound, text))
+        Ok(())
     }
 
     /// Breaks the code in several places, runs the tests, and mends the code.
     fn try_breaks(&self, round: &[&Break]) -> Result<Vec<Verdict>, Trouble> {
-        let mut sound = Vec::new();
+        let mut sound: Vec<(PathBuf, String)> = Vec::new();
         for broken in round {
+            let path = self.copy.root().join(broken.path());
             let (before, text) = self.texts(broken)?;
-            fs::write(self.path(broken), text)?;
-            sound.push((self.path(broken), before));
+            fs::write(&path, text)?;
+            sound.push((path, before));
         }
-        let verdicts = round.iter().map(|broken| {
-            self.build(broken)?;
-            self.test(broken)
-        });
+        let verdicts = round
+            .iter()
+            .map(|broken| self.test(broken.suite, broken.test));
         let verdicts: Result<Vec<Verdict>, Trouble> = verdicts.collect();
         for (path, before) in sound {
             fs::write(path, before)?;
@@ -103,43 +67,11 @@ impl Copy {
         verdicts
     }
 
-    fn cargo(&self, broken: &Break) -> Command {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["test", "--offline", "--quiet"])
-            .args(broken.suite.0)
-            .current_dir(&self.root)
-            .env("RUST_BACKTRACE", "0")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        cargo
-    }
-
-    fn build(&self, broken: &Break) -> Result<(), Trouble> {
-        let built = self.cargo(broken).arg("--no-run").status()?;
-        built
-            .success()
-            .then_some(())
-            .ok_or_else(|| "does not compile".into())
-    }
-
-    fn test(&self, broken: &Break) -> Result<Verdict, Trouble> {
-        let mut test = self.cargo(broken).arg(broken.test).spawn()?;
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = test.try_wait()? {
-                return Ok(match status.success() {
-                    true => Verdict::Green,
-                    false => Verdict::Red,
-                });
-            }
-            if begun.elapsed() > PATIENCE {
-                test.kill()?;
-                test.wait()?;
-                return Ok(Verdict::Hangs);
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
+    fn test(&self, suite: &Suite, test: &str) -> Result<Verdict, Trouble> {
+        let Ok(program) = self.copy.build(suite.0)? else {
+            return Ok(Verdict::Broken);
+        };
+        try_out(self.copy.command(&program).arg(test), PATIENCE)
     }
 }
 
@@ -157,12 +89,14 @@ fn run() -> Result<bool, Trouble> {
                 .iter()
                 .any(|word| broken.test.contains(word.as_str()))
     };
-    let copy = Copy::new()?;
+    let bench = Bench {
+        copy: Copied::new("tasca-broken-code")?,
+    };
     let (mut n_tried, mut n_missed) = (0, 0);
     let mut fitting = Vec::new();
     for broken in BREAKS.iter().filter(is_chosen) {
         n_tried += 1;
-        match copy.texts(broken) {
+        match bench.texts(broken) {
             Ok(_) => fitting.push(broken),
             Err(error) => {
                 n_missed += 1;
@@ -170,12 +104,16 @@ fn run() -> Result<bool, Trouble> {
             }
         }
     }
-    for round in rounds(if check_only { &[] } else { &fitting }) {
-        match copy.try_breaks(&round) {
+    if check_only {
+        fitting.clear();
+    }
+    bench.check_sound(&fitting)?;
+    for round in rounds(&fitting) {
+        match bench.try_breaks(&round) {
             Ok(verdicts) => {
                 for (broken, verdict) in round.iter().zip(verdicts) {
-                    n_missed += usize::from(verdict == Verdict::Green);
-                    say(broken, &format!("{verdict:?}").to_lowercase());
+                    n_missed += usize::from(!verdict.is_seen());
+                    say(broken, &verdict.to_string());
                 }
             }
             Err(error) => {
@@ -190,7 +128,7 @@ fn run() -> Result<bool, Trouble> {
 }
 
 fn say(broken: &Break, verdict: &str) {
-    println!("{verdict:<8} {:<36} {}", broken.test, broken.what);
+    println!("{verdict:<10} {:<36} {}", broken.test, broken.what);
 }
 
 /// Those that do not meet in any test share a build, which is what takes the time.
