@@ -35,9 +35,8 @@ const FIRED_AT_ONCE_MAX: usize = 256;
 /// Tasks from outside that a busy worker takes at one look at most; the rest wait for the next. Where polls are short, they are as
 /// many as it can run until then: a worker that took fewer would hold up who brings them.
 const TAKEN_AT_ONCE: RangeInclusive<u64> = 64..=256;
-/// What polls are taken to last before any was measured. Long enough for a first burst to be shared: if it is one of short
-/// tasks, that is known after some tens of them.
-const POLL_NS_AT_FIRST: u64 = 5_000;
+/// What polls are taken to last before any was measured: so short that a first burst stays together until something is known of it.
+const POLL_NS_AT_FIRST: u64 = 900;
 /// A poll that spawns looks whether to share at every so many queued tasks. A single one is most often awaited at once.
 const SPAWNS_PER_LOOK: usize = 4;
 /// Pauses between two looks of a worker that looks on, some 40 ns each.
@@ -74,6 +73,8 @@ pub(crate) struct Worker {
     poll_ns: Cell<u64>,
     /// When the worker last ran dry.
     dry_since_ns: Cell<u64>,
+    /// When it was last found to be dry, or woke up.
+    dry_until_ns: Cell<u64>,
     patience: Patience,
     backlog: Backlog,
     random: Cell<u32>,
@@ -107,6 +108,7 @@ impl Worker {
             last_turn_ns: Cell::new(0),
             poll_ns: Cell::new(POLL_NS_AT_FIRST),
             dry_since_ns: Cell::new(0),
+            dry_until_ns: Cell::new(shared.clock.now_ns()),
             patience: Patience::new(),
             backlog: Backlog::new(shared.clock.now_ns()),
             random: Cell::new(0x9e37_79b9 ^ (remote.index as u32 + 1)),
@@ -324,9 +326,14 @@ impl Worker {
     /// Gives some of the queue to those who have nothing, if that pays.
     fn consider_sharing(&self, n_queued: usize) {
         let has_searchers = self.shared.idle.has_searchers();
-        let count = sharing::of_burst(n_queued, self.poll_ns.get(), has_searchers);
+        let poll_ns = self.poll_ns.get();
+        let count = sharing::of_burst(n_queued, poll_ns, has_searchers);
         // What was shared before and is still there is enough: somebody is on the way.
-        if count > 0 && self.queue.is_empty() {
+        if count == 0 || !self.queue.is_empty() {
+            return;
+        }
+        let busy_ns = self.shared.clock.now_ns() - self.dry_until_ns.get();
+        if !sharing::stays_together(n_queued, poll_ns, busy_ns) {
             self.share(count, true);
         }
     }
@@ -372,11 +379,11 @@ impl Worker {
         let elapsed = now - self.last_look_ns.get();
         if let Some(measured) = elapsed.checked_div(n_polls) {
             let known = self.poll_ns.get();
-            // A worker that was preempted among many short polls measures nonsense: the estimate doubles at most. A few
-            // long ones are believed at once; a few short ones say little about those that are queued.
+            // A worker that was preempted measures nonsense: among many short polls the estimate doubles at most, and a few
+            // long ones, which are believed sooner, have to come again; a few short ones say little about those that are queued.
             let estimate = match measured {
                 longer if longer >= known && n_polls > 4 => longer.min(known * 2),
-                longer if longer >= known => longer,
+                longer if longer >= known => longer.min(known * 8),
                 shorter => known.midpoint(shorter),
             };
             self.poll_ns.set(estimate.max(1));
@@ -526,6 +533,7 @@ impl Worker {
         }
         let now = self.shared.clock.now_ns();
         self.dry_since_ns.set(now);
+        self.dry_until_ns.set(now);
         self.backlog.begin_anew(now);
         self.turn.forget();
         if self.fire_timers(now) {
@@ -669,6 +677,7 @@ impl Worker {
             self.shared.report_driver_error(&error);
         }
         self.last_turn_ns.set(now);
+        self.dry_until_ns.set(now);
         self.wake_all(wakers);
         self.restart_estimate(now);
         self.fire_timers(now);

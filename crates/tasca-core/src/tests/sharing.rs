@@ -1,6 +1,6 @@
 //! What a worker gives away, and what it keeps.
 
-use crate::scheduler::sharing::{BURST_MAX, Backlog, Turn, is_long, of_burst};
+use crate::scheduler::sharing::{BURST_MAX, Backlog, Turn, is_long, of_burst, stays_together};
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
@@ -33,6 +33,26 @@ fn a_burst_is_shared_when_its_tasks_are_worth_moving_and_waking_for() {
     }
     assert!(is_long(20 * US) && !is_long(20 * US - 1));
     assert_eq!(of_burst(usize::MAX, u64::MAX, false), BURST_MAX);
+}
+
+#[test]
+fn what_a_worker_that_has_just_woken_has_to_do_stays_together_if_it_is_little() {
+    // Queued, a poll's length, how long the worker has been busy.
+    for (n_queued, poll_ns, busy_ns, expected) in [
+        (1, 5 * US, 0, true),
+        (12, 20 * US, 249 * US, true),
+        (12, 20 * US, 250 * US, false),
+        (49, 5 * US, 0, true),
+        (50, 5 * US, 0, false),
+        (1, 250 * US, 0, false),
+        (usize::MAX, u64::MAX, 0, false),
+    ] {
+        assert_eq!(
+            stays_together(n_queued, poll_ns, busy_ns),
+            expected,
+            "{n_queued} of {poll_ns} ns after {busy_ns} ns"
+        );
+    }
 }
 
 /// Looks at a queue every 50 µs for `n_looks` times, the lengths from `lengths` in turn; gives what was to be moved, with the look.
