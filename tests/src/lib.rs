@@ -10,40 +10,22 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tasca::{Builder, Problem, Runtime, Trouble};
 
 mod count;
+mod guard;
+#[cfg(unix)]
+mod process;
 mod random;
 
 pub use count::{Bomb, Counter, DropCount, Log};
+pub use guard::{HANG, guarded};
+#[cfg(unix)]
+pub use process::{end_if_it_hangs, let_interrupts_end_it};
 pub use random::Random;
-
-/// When a wait has lasted this long, it will last for ever.
-pub const HANG: Duration = Duration::from_secs(45);
-
-/// Runs `body` on a thread of its own; fails if it hangs, and as it fails.
-///
-/// # Panics
-///
-/// If `body` does, or hangs.
-pub fn guarded<R: Send + 'static>(what: &str, body: impl FnOnce() -> R + Send + 'static) -> R {
-    let (outcome, ended) = (Arc::new(Mutex::new(None)), Gate::new());
-    let (place, over) = (Arc::clone(&outcome), ended.clone());
-    let thread = std::thread::Builder::new()
-        .name(what.to_owned())
-        .spawn(move || {
-            *place.lock() = Some(catch_unwind(AssertUnwindSafe(body)));
-            over.open();
-        });
-    let thread = thread.expect("a thread can be started");
-    assert!(ended.is_open_in_time(), "hangs: {what}");
-    thread.join().expect("the panic of the body was caught");
-    let outcome = outcome.lock().take().expect("the body has ended");
-    outcome.unwrap_or_else(|payload| resume_unwind(payload))
-}
 
 /// The kinds of runtime that every test of a guarantee runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +51,7 @@ impl Kind {
         Self::MultiThread(8),
     ];
 
-    /// Those on which a task that was spawned does not start before its spawner suspends.
+    /// Those on which a task that was spawned does not start before its spawner suspends (see [`in_order`]).
     pub const ONE_THREAD: [Self; 4] = [
         Self::Deterministic(0),
         Self::Deterministic(1),
@@ -122,6 +104,33 @@ where
         });
         problems.expect_none();
         drop(shown);
+    }
+}
+
+/// [`on_each`], for a body that looks at the order of things on one worker.
+///
+/// A worker that gets no processor for ten milliseconds is relieved by a spare one, and the order of two is another. So a run that
+/// fails on workers, and took long enough for that, is done again.
+///
+/// # Panics
+///
+/// If the body fails though nothing can have disturbed it, or a hundred times.
+pub fn in_order<F>(kinds: &[Kind], body: impl Fn(Problems) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    const UNDISTURBED: Duration = Duration::from_millis(10);
+    for &kind in kinds {
+        for n_left in (0..100).rev() {
+            let began = Instant::now();
+            let ended = catch_unwind(AssertUnwindSafe(|| on_each(&[kind], &body)));
+            let disturbed = matches!(kind, Kind::MultiThread(_)) && began.elapsed() > UNDISTURBED;
+            match ended {
+                Ok(()) => break,
+                Err(_) if disturbed && n_left > 0 => {}
+                Err(payload) => resume_unwind(payload),
+            }
+        }
     }
 }
 
@@ -283,14 +292,9 @@ impl Gate {
     /// If that takes for ever.
     #[track_caller]
     pub fn wait(&self) {
-        assert!(self.is_open_in_time(), "nobody opens the gate");
-    }
-
-    /// Blocks until the gate is open; `false` if that takes for ever.
-    fn is_open_in_time(&self) -> bool {
         let mut open = self.0.0.lock();
-        self.0.1.wait_while_for(&mut open, |open| !*open, HANG);
-        *open
+        let timeout = self.0.1.wait_while_for(&mut open, |open| !*open, HANG);
+        assert!(!timeout.timed_out(), "nobody opens the gate");
     }
 }
 
