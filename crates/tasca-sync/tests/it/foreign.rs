@@ -9,48 +9,51 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tasca_core::{catch_cancelled, spawn, yield_now};
 use tasca_sync::{Barrier, Condition, Event, Lock, Queue, RwLock, Semaphore};
 
+use crate::guard::guarded;
 use crate::{cycles, everywhere, exactly, poll_once};
 
 #[test]
 fn everything_works_without_a_runtime() {
-    let lock = Arc::new((
-        Lock::new(0),
-        Condition::new(),
-        Event::new(),
-        Queue::bounded(1),
-    ));
-    let other = std::thread::spawn({
-        let lock = Arc::clone(&lock);
-        move || {
-            block_on(async {
-                let (lock, changed, event, queue) = &*lock;
-                event.wait().await;
-                for n in 0..100 {
-                    queue.put(n).await.expect("open");
-                }
-                queue.shutdown();
-                let mut guard = lock.lock().await;
-                *guard = 1;
-                changed.notify_all(&guard);
-            });
-        }
+    guarded("everything works without a runtime", || {
+        let lock = Arc::new((
+            Lock::new(0),
+            Condition::new(),
+            Event::new(),
+            Queue::bounded(1),
+        ));
+        let other = std::thread::spawn({
+            let lock = Arc::clone(&lock);
+            move || {
+                block_on(async {
+                    let (lock, changed, event, queue) = &*lock;
+                    event.wait().await;
+                    for n in 0..100 {
+                        queue.put(n).await.expect("open");
+                    }
+                    queue.shutdown();
+                    let mut guard = lock.lock().await;
+                    *guard = 1;
+                    changed.notify_all(&guard);
+                });
+            }
+        });
+        let sum = block_on(async {
+            let (lock, changed, event, queue) = &*lock;
+            let mut guard = lock.lock().await;
+            event.set();
+            let mut sum = 0;
+            while let Ok(n) = queue.get().await {
+                sum += n;
+            }
+            changed.wait_for(&mut guard, |n| *n == 1).await;
+            assert_eq!(Barrier::new(1).wait().await, Ok(0));
+            Semaphore::new(1).acquire().await.forget();
+            *RwLock::new(0).write().await += 1;
+            sum
+        });
+        assert_eq!(sum, 4950);
+        other.join().expect("no panic");
     });
-    let sum = block_on(async {
-        let (lock, changed, event, queue) = &*lock;
-        let mut guard = lock.lock().await;
-        event.set();
-        let mut sum = 0;
-        while let Ok(n) = queue.get().await {
-            sum += n;
-        }
-        changed.wait_for(&mut guard, |n| *n == 1).await;
-        assert_eq!(Barrier::new(1).wait().await, Ok(0));
-        Semaphore::new(1).acquire().await.forget();
-        *RwLock::new(0).write().await += 1;
-        sum
-    });
-    assert_eq!(sum, 4950);
-    other.join().expect("no panic");
 }
 
 #[test]

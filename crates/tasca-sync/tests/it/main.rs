@@ -7,6 +7,9 @@ mod barrier;
 mod condition;
 mod event;
 mod foreign;
+#[expect(unreachable_pub, reason = "public where it belongs to")]
+#[path = "../../../../tests/src/guard.rs"]
+mod guard;
 mod lock;
 mod panics;
 mod properties;
@@ -20,7 +23,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use parking_lot::Mutex;
-use tasca_core::{Cancelled, Runtime, Task, catch_cancelled, spawn, yield_now};
+use tasca_core::{Builder, Cancelled, Runtime, Task, catch_cancelled, spawn, yield_now};
+
+use guard::guarded;
 
 /// Runs the test as a task of each kind of runtime, and of the deterministic one with some seeds.
 #[track_caller]
@@ -30,11 +35,11 @@ where
 {
     for n_workers in [1, 2, 4] {
         let builder = Runtime::builder().multi_thread();
-        run(builder.worker_threads(n_workers).build(), test());
+        run(builder.worker_threads(n_workers), test());
     }
-    run(Runtime::builder().current_thread().build(), test());
+    run(Runtime::builder().current_thread(), test());
     for seed in 0..20 {
-        run(Runtime::builder().deterministic(seed).build(), test());
+        run(Runtime::builder().deterministic(seed), test());
     }
 }
 
@@ -46,7 +51,7 @@ where
 {
     let trace = Trace::default();
     let ticks = trace.clone();
-    run(Runtime::builder().deterministic(0).build(), {
+    run(Runtime::builder().deterministic(0), {
         let test = test(trace);
         async move {
             // First in every cycle.
@@ -62,9 +67,12 @@ where
 }
 
 #[track_caller]
-fn run<F: Future<Output = ()> + Send + 'static>(runtime: std::io::Result<Runtime>, test: F) {
-    let runtime = runtime.expect("a runtime is made");
-    runtime.block_on(async { spawn(test).await });
+fn run<F: Future<Output = ()> + Send + 'static>(builder: Builder, test: F) {
+    let what = format!("{builder:?}");
+    let runtime = builder.build().expect("a runtime is made");
+    guarded(&what, move || {
+        runtime.block_on(async { spawn(test).await });
+    });
 }
 
 /// What happened, and in which cycle of the loop.

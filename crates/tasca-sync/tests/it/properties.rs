@@ -3,16 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
 
 use parking_lot::Mutex;
-use tasca_core::{Runtime, Task, spawn, yield_now};
+use tasca_core::{Builder, Runtime, Task, spawn, yield_now};
 use tasca_sync::{Barrier, Condition, Event, Lock, Queue, RwLock, Semaphore};
-
-/// What takes this long takes for ever.
-const HANG: Duration = Duration::from_secs(60);
 
 /// A generator of small numbers (Marsaglia's xorshift).
 #[derive(Clone, Debug)]
@@ -36,7 +30,7 @@ fn many_seeds<F>(test: impl Fn(Random) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let run = |seed: u64, runtime: std::io::Result<Runtime>| {
+    let run = |seed: u64, builder: Builder| {
         // The harness shows it when the test fails.
         #[expect(
             clippy::print_stderr,
@@ -45,28 +39,16 @@ where
         {
             eprintln!("seed {seed}");
         }
-        let (runtime, test) = (runtime.expect("a runtime is made"), test(Random::new(seed)));
-        let (ended, end) = mpsc::channel::<()>();
-        let thread = thread::spawn(move || {
-            // Dropped when this panics, too.
-            let _ended = ended;
-            runtime.block_on(async { spawn(test).await });
-        });
-        assert_ne!(
-            end.recv_timeout(HANG),
-            Err(RecvTimeoutError::Timeout),
-            "seed {seed} hangs"
-        );
-        thread.join().expect("what must hold holds");
+        crate::run(builder, test(Random::new(seed)));
     };
     for seed in 0..300 {
-        run(seed, Runtime::builder().deterministic(seed).build());
+        run(seed, Runtime::builder().deterministic(seed));
     }
     for seed in 300..320 {
-        run(seed, Runtime::builder().current_thread().build());
+        run(seed, Runtime::builder().current_thread());
         for n_workers in [1, 2, 4] {
             let builder = Runtime::builder().multi_thread();
-            run(seed, builder.worker_threads(n_workers).build());
+            run(seed, builder.worker_threads(n_workers));
         }
     }
 }
