@@ -10,6 +10,12 @@ use futures::StreamExt;
 use tasca_combinators::{as_completed, gather, try_gather, wait};
 use tasca_core::{Runtime, yield_now};
 
+#[expect(unreachable_pub, reason = "public where it belongs to")]
+#[path = "../../../tests/src/guard.rs"]
+mod guard;
+
+use guard::guarded;
+
 /// The system's allocator, with a count for each thread.
 struct Counting;
 
@@ -89,7 +95,8 @@ fn cost(body: fn(usize) -> Costs, n_children: usize) -> Vec<Cost> {
             }
             cheapest
         };
-        runtime.build().unwrap().run(main).unwrap()
+        let runtime = runtime.build().unwrap();
+        guarded("costs", move || runtime.run(main).unwrap())
     };
     runtimes.map(cost).to_vec()
 }

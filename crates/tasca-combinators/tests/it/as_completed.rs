@@ -44,6 +44,7 @@ fn after_the_timeout_what_had_ended_comes_first_then_one_failure_for_each_that_h
     everywhere(|| async {
         let (quick, slow) = (spawn(async {}), stuck().await);
         let ended = as_completed([&quick, &slow]).timeout(SHORT);
+        quick.finished().await;
         tasca_core::time::sleep(SHORT * 3).await;
         assert!(ended.next().await.unwrap().unwrap().is_finished());
         assert!(ended.next().await.unwrap().is_err());

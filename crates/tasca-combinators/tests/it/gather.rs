@@ -7,7 +7,8 @@ use tasca_core::{
     Runtime, Task, catch_cancelled, current_task, promise, spawn, try_spawn, yield_now,
 };
 
-use crate::{everywhere, in_order, settle, slow_to_stop, stubborn, stuck, until_cancelled};
+use crate::guard::guarded;
+use crate::{everywhere, in_order, settle, slow_to_stop, start, stubborn, stuck, until_cancelled};
 
 // G1
 #[test]
@@ -148,7 +149,7 @@ fn cancelling_the_waiter_cancels_the_children_and_waits_for_them() {
     everywhere(|| async {
         let (let_go, slow) = slow_to_stop().await;
         let shadow = slow.task_ref();
-        let waiter = spawn(async move { gather([slow]).await });
+        let waiter = start(async move { gather([slow]).await }).await;
         settle().await;
         waiter.cancel_with("stop");
         until_cancelled(&shadow).await;
@@ -390,19 +391,21 @@ fn the_waiter_resumes_two_cycles_after_the_last_child() {
 
 #[test]
 fn outside_any_runtime_tasks_of_one_can_be_gathered() {
-    let rt = Runtime::new().unwrap();
-    let (a, b) = (
-        rt.handle().spawn(async { 1 }),
-        rt.handle().spawn(async { 2 }),
-    );
-    assert_eq!(futures::executor::block_on(gather((a, b))), (1, 2));
-    let bad = rt.handle().spawn(async {
-        if true {
-            panic!("oh")
-        }
+    guarded("outside any runtime tasks of one can be gathered", || {
+        let rt = Runtime::new().unwrap();
+        let (a, b) = (
+            rt.handle().spawn(async { 1 }),
+            rt.handle().spawn(async { 2 }),
+        );
+        assert_eq!(futures::executor::block_on(gather((a, b))), (1, 2));
+        let bad = rt.handle().spawn(async {
+            if true {
+                panic!("oh")
+            }
+        });
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            futures::executor::block_on(gather((bad,)))
+        }));
+        assert!(caught.is_err());
     });
-    let caught = catch_unwind(AssertUnwindSafe(|| {
-        futures::executor::block_on(gather((bad,)))
-    }));
-    assert!(caught.is_err());
 }

@@ -3,6 +3,9 @@
 mod as_completed;
 mod gather;
 mod group;
+#[expect(unreachable_pub, reason = "public where it belongs to")]
+#[path = "../../../../tests/src/guard.rs"]
+mod guard;
 mod shield;
 mod staggered;
 mod timeout;
@@ -13,6 +16,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use tasca_core::{Promise, Runtime, Task, TaskRef, catch_cancelled, promise, spawn, yield_now};
+
+use guard::guarded;
 
 /// Long enough for nothing that works to take it.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
@@ -30,7 +35,9 @@ where
     let multi_thread = [1, 2, 4].map(|n| Runtime::builder().multi_thread().worker_threads(n));
     let current_thread = [Runtime::builder().current_thread()];
     for builder in deterministic.chain(multi_thread).chain(current_thread) {
-        builder.build().unwrap().run(body()).unwrap();
+        let (what, body) = (format!("{builder:?}"), body());
+        let runtime = builder.build().unwrap();
+        guarded(&what, move || runtime.run(body).unwrap());
     }
 }
 
@@ -40,50 +47,48 @@ pub(crate) fn in_order<F>(body: F) -> F::Output
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
-    Runtime::builder()
-        .deterministic(0)
-        .build()
-        .unwrap()
-        .run(body)
-        .unwrap()
+    let runtime = Runtime::builder().deterministic(0).build().unwrap();
+    guarded("in order", move || runtime.run(body).unwrap())
+}
+
+/// Spawns a task and waits until it has begun: from now on a cancel finds it running or suspended.
+pub(crate) async fn start<F>(body: F) -> Task<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let (begun, has_begun) = promise();
+    let task = spawn(async move {
+        begun.set(()).unwrap();
+        body.await
+    });
+    has_begun.await;
+    task
 }
 
 /// A task that never ends by itself, and has begun.
 pub(crate) async fn stuck() -> Task<()> {
-    let (begun, has_begun) = promise();
-    let task = spawn(async move {
-        begun.set(()).unwrap();
-        pending::<()>().await;
-    });
-    has_begun.await;
-    task
+    start(pending()).await
 }
 
 /// A task that swallows its cancellation, tells of it, and gives `value`; it has begun.
 pub(crate) async fn stubborn<T: Send + 'static>(value: T) -> Task<T> {
-    let (begun, has_begun) = promise();
-    let task = spawn(async move {
-        begun.set(()).unwrap();
+    let body = async move {
         assert!(catch_cancelled(pending::<()>()).await.is_err());
         value
-    });
-    has_begun.await;
-    task
+    };
+    start(body).await
 }
 
 /// A task that, once cancelled, waits for the promise before it ends; it has begun.
 pub(crate) async fn slow_to_stop() -> (Promise<()>, Task<()>) {
-    let (begun, has_begun) = promise();
     let (let_go, gate) = promise();
-    let task = spawn(async move {
-        begun.set(()).unwrap();
+    let body = async move {
         if let Err(cancelled) = catch_cancelled(pending::<()>()).await {
             gate.await;
             cancelled.reraise::<()>().await;
         }
-    });
-    has_begun.await;
-    (let_go, task)
+    };
+    (let_go, start(body).await)
 }
 
 /// Waits until `task` has been asked to stop.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tasca_combinators::shield;
 use tasca_core::{Runtime, Trouble, catch_cancelled, promise, spawn, yield_now};
 
+use crate::guard::guarded;
 use crate::{everywhere, settle, stuck};
 
 // S1, S6
@@ -93,32 +94,37 @@ fn cancelling_the_waiter_raises_there_at_once() {
 // S5, M13
 #[test]
 fn a_panic_of_the_operand_whose_waiter_is_gone_is_reported() {
-    let n_reported = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&n_reported);
-    let rt = Runtime::builder()
-        .deterministic(0)
-        .exception_handler(move |problem| {
-            assert_eq!(problem.trouble(), Trouble::TaskPanicked);
-            count.fetch_add(1, Ordering::Relaxed);
-        })
-        .build()
-        .unwrap();
-    let main = async {
-        let (set, is_set) = promise();
-        let inner = spawn(async move {
-            is_set.await;
-            panic!("late");
-        });
-        let shadow = inner.task_ref();
-        let shielded = shield(inner).into_task();
-        yield_now().await;
-        shielded.cancel();
-        set.set(()).unwrap();
-        shadow.finished().await;
-        settle().await;
-    };
-    rt.run(main).unwrap();
-    assert_eq!(n_reported.load(Ordering::Relaxed), 1);
+    guarded(
+        "a panic of the operand whose waiter is gone is reported",
+        || {
+            let n_reported = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&n_reported);
+            let rt = Runtime::builder()
+                .deterministic(0)
+                .exception_handler(move |problem| {
+                    assert_eq!(problem.trouble(), Trouble::TaskPanicked);
+                    count.fetch_add(1, Ordering::Relaxed);
+                })
+                .build()
+                .unwrap();
+            let main = async {
+                let (set, is_set) = promise();
+                let inner = spawn(async move {
+                    is_set.await;
+                    panic!("late");
+                });
+                let shadow = inner.task_ref();
+                let shielded = shield(inner).into_task();
+                yield_now().await;
+                shielded.cancel();
+                set.set(()).unwrap();
+                shadow.finished().await;
+                settle().await;
+            };
+            rt.run(main).unwrap();
+            assert_eq!(n_reported.load(Ordering::Relaxed), 1);
+        },
+    );
 }
 
 // S7

@@ -11,6 +11,7 @@ use tasca_core::{
     Expiry, Handle, Runtime, catch_cancelled, current_task, promise, spawn, yield_now,
 };
 
+use crate::guard::guarded;
 use crate::{LONG, SHORT, everywhere, in_order, settle};
 
 fn cancelling() -> usize {
@@ -381,36 +382,38 @@ fn a_scope_that_is_dropped_does_not_expire() {
 // M9
 #[test]
 fn no_request_is_left_behind_when_body_and_deadline_end_together() {
-    let runtime = Runtime::builder()
-        .multi_thread()
-        .worker_threads(4)
-        .build()
-        .unwrap();
-    let ended = runtime.run(async {
-        // Held up now and then, so that timers are fired by others than the workers that armed them.
-        let blocker = spawn(async {
-            loop {
-                std::thread::sleep(Duration::from_millis(3));
-                yield_now().await;
-            }
-        });
-        let tasks = (0..8_u64).map(|n| {
-            spawn(async move {
-                for round in 0..300 {
-                    let limit = Duration::from_micros((n * 37 + round * 11) % 150);
-                    let _either = timeout(limit, timeout(limit, sleep(limit))).await;
-                    assert_eq!(cancelling(), 0);
-                    // A request that was left behind would be delivered here.
+    guarded("no request is left behind when body and deadline", || {
+        let runtime = Runtime::builder()
+            .multi_thread()
+            .worker_threads(4)
+            .build()
+            .unwrap();
+        let ended = runtime.run(async {
+            // Held up now and then, so that timers are fired by others than the workers that armed them.
+            let blocker = spawn(async {
+                loop {
+                    std::thread::sleep(Duration::from_millis(3));
                     yield_now().await;
                 }
-            })
+            });
+            let tasks = (0..8_u64).map(|n| {
+                spawn(async move {
+                    for round in 0..300 {
+                        let limit = Duration::from_micros((n * 37 + round * 11) % 150);
+                        let _either = timeout(limit, timeout(limit, sleep(limit))).await;
+                        assert_eq!(cancelling(), 0);
+                        // A request that was left behind would be delivered here.
+                        yield_now().await;
+                    }
+                })
+            });
+            for task in tasks.collect::<Vec<_>>() {
+                task.await;
+            }
+            blocker.cancel();
         });
-        for task in tasks.collect::<Vec<_>>() {
-            task.await;
-        }
-        blocker.cancel();
+        ended.unwrap();
     });
-    ended.unwrap();
 }
 
 /// Sleeps; gives the number of requests that stand then. Panics if it is cancelled.

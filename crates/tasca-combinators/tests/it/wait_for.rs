@@ -8,7 +8,9 @@ use futures::FutureExt;
 use tasca_combinators::{gather, shield, wait_for};
 use tasca_core::{Task, catch_cancelled, current_task, promise, spawn, yield_now};
 
-use crate::{LONG, SHORT, everywhere, settle, slow_to_stop, stubborn, stuck, until_cancelled};
+use crate::{
+    LONG, SHORT, everywhere, settle, slow_to_stop, start, stubborn, stuck, until_cancelled,
+};
 
 // F1
 #[test]
@@ -72,7 +74,7 @@ fn cancelling_the_caller_cancels_the_operand_and_waits_for_it() {
     everywhere(|| async {
         let (let_go, slow) = slow_to_stop().await;
         let shadow = slow.task_ref();
-        let waiter = spawn(wait_for(slow, LONG));
+        let waiter = start(wait_for(slow, LONG)).await;
         settle().await;
         waiter.cancel();
         until_cancelled(&shadow).await;
