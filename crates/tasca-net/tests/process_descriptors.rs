@@ -15,8 +15,11 @@ use tasca_core::time::sleep;
 use tasca_core::{Runtime, Trouble};
 use tasca_net::TcpListener;
 
-/// Long enough for any machine; reached only where something hangs.
-const HANG: Duration = Duration::from_secs(60);
+#[expect(unreachable_pub, reason = "public where it belongs to")]
+#[path = "../../../tests/src/guard.rs"]
+mod guard;
+
+use guard::{HANG, guarded};
 
 /// Takes all descriptors that are left.
 fn take_all_descriptors() -> Vec<File> {
@@ -54,77 +57,82 @@ fn next<T>(rt: &Runtime, from: &mut UnboundedReceiver<T>, at_most: Duration) -> 
 /// One test, since descriptors belong to the whole process.
 #[test]
 fn a_listener_survives_a_lack_of_descriptors_and_children_inherit_none() {
-    let (report, mut reports) = unbounded();
-    let rt = Runtime::builder()
-        .multi_thread()
-        .worker_threads(2)
-        .exception_handler(move |problem| {
-            if problem.trouble() == Trouble::AcceptFailed {
-                report.unbounded_send(problem.to_string()).unwrap();
-            }
-        })
-        .build()
-        .unwrap();
-    let listener = rt.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = listener.local_addr().unwrap();
+    guarded(
+        "a listener survives a lack of descriptors and children",
+        || {
+            let (report, mut reports) = unbounded();
+            let rt = Runtime::builder()
+                .multi_thread()
+                .worker_threads(2)
+                .exception_handler(move |problem| {
+                    if problem.trouble() == Trouble::AcceptFailed {
+                        report.unbounded_send(problem.to_string()).unwrap();
+                    }
+                })
+                .build()
+                .unwrap();
+            let listener = rt.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+            let address = listener.local_addr().unwrap();
 
-    children_inherit_no_descriptor();
+            children_inherit_no_descriptor();
 
-    let limit = getrlimit(Resource::Nofile);
-    let lowered = Rlimit {
-        current: Some(100),
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, lowered).unwrap();
+            let limit = getrlimit(Resource::Nofile);
+            let lowered = Rlimit {
+                current: Some(100),
+                maximum: limit.maximum,
+            };
+            setrlimit(Resource::Nofile, lowered).unwrap();
 
-    // Connections wait in the listener's queue before anybody accepts.
-    let clients: Vec<_> = (0..5)
-        .map(|_| TcpStream::connect(address).unwrap())
-        .collect();
-    let taken = take_all_descriptors();
-    let (accept, mut accepted) = unbounded();
-    let accepting = rt.handle().spawn(async move {
-        let mut incoming = listener.incoming();
-        while let Some(stream) = incoming.next().await {
-            accept.unbounded_send(stream.unwrap()).unwrap();
-        }
-    });
-    let text = next(&rt, &mut reports, HANG).expect("no report");
-    assert!(
-        text.contains("cannot accept connections, will try again"),
-        "{text}"
+            // Connections wait in the listener's queue before anybody accepts.
+            let clients: Vec<_> = (0..5)
+                .map(|_| TcpStream::connect(address).unwrap())
+                .collect();
+            let taken = take_all_descriptors();
+            let (accept, mut accepted) = unbounded();
+            let accepting = rt.handle().spawn(async move {
+                let mut incoming = listener.incoming();
+                while let Some(stream) = incoming.next().await {
+                    accept.unbounded_send(stream.unwrap()).unwrap();
+                }
+            });
+            let text = next(&rt, &mut reports, HANG).expect("no report");
+            assert!(
+                text.contains("cannot accept connections, will try again"),
+                "{text}"
+            );
+
+            // It pauses instead of turning in circles. There is no event to wait for: nothing happens.
+            let before = cpu_time();
+            assert!(next(&rt, &mut accepted, Duration::from_millis(300)).is_none());
+            let used = cpu_time() - before;
+            assert!(used < Duration::from_millis(150), "used {used:?} of 300 ms");
+            assert!(
+                next(&rt, &mut reports, Duration::ZERO).is_none(),
+                "one report is enough"
+            );
+
+            drop(taken);
+            let streams: Vec<_> = clients
+                .iter()
+                .map(|_| next(&rt, &mut accepted, HANG).expect("a connection was lost"))
+                .collect();
+            drop(streams);
+
+            // The next lack is news again.
+            let late = TcpStream::connect(address).unwrap();
+            drop(next(&rt, &mut accepted, HANG).unwrap());
+            let mut taken = take_all_descriptors();
+            drop(taken.pop());
+            let later = TcpStream::connect(address).unwrap();
+            next(&rt, &mut reports, HANG).expect("no second report");
+            drop(taken);
+            drop(next(&rt, &mut accepted, HANG).unwrap());
+            drop((late, later));
+
+            accepting.cancel();
+            setrlimit(Resource::Nofile, limit).unwrap();
+        },
     );
-
-    // It pauses instead of turning in circles. There is no event to wait for: nothing happens.
-    let before = cpu_time();
-    assert!(next(&rt, &mut accepted, Duration::from_millis(300)).is_none());
-    let used = cpu_time() - before;
-    assert!(used < Duration::from_millis(150), "used {used:?} of 300 ms");
-    assert!(
-        next(&rt, &mut reports, Duration::ZERO).is_none(),
-        "one report is enough"
-    );
-
-    drop(taken);
-    let streams: Vec<_> = clients
-        .iter()
-        .map(|_| next(&rt, &mut accepted, HANG).expect("a connection was lost"))
-        .collect();
-    drop(streams);
-
-    // The next lack is news again.
-    let late = TcpStream::connect(address).unwrap();
-    drop(next(&rt, &mut accepted, HANG).unwrap());
-    let mut taken = take_all_descriptors();
-    drop(taken.pop());
-    let later = TcpStream::connect(address).unwrap();
-    next(&rt, &mut reports, HANG).expect("no second report");
-    drop(taken);
-    drop(next(&rt, &mut accepted, HANG).unwrap());
-    drop((late, later));
-
-    accepting.cancel();
-    setrlimit(Resource::Nofile, limit).unwrap();
 }
 
 /// The descriptors of pollers and sockets are closed in what the process starts.

@@ -9,7 +9,8 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use tasca_core::{Runtime, spawn, yield_now};
 use tasca_net::{TcpListener, TcpStream};
 
-use crate::{on_each_runtime, run};
+use crate::guard::guarded;
+use crate::on_each_runtime;
 
 /// A stream of ours, and its peer, blocking and outside of any runtime.
 async fn pair() -> (TcpStream, std::net::TcpStream) {
@@ -50,45 +51,49 @@ fn a_cancelled_read_loses_no_bytes() {
 
 #[test]
 fn cancellation_wins_over_bytes_that_are_there() {
-    // On one thread the order is certain: nobody polls the reader in between.
-    let rt = Runtime::builder().current_thread().build().unwrap();
-    run(&rt, async {
-        let (mut stream, mut peer) = pair().await;
-        let reading = spawn(async move {
-            let mut buffer = [0; 16];
-            let outcome = tasca_core::catch_cancelled(stream.read(&mut buffer)).await;
-            assert!(outcome.is_err());
-            stream
+    guarded("cancellation wins over bytes that are there", || {
+        // On one thread the order is certain: nobody polls the reader in between.
+        let rt = Runtime::builder().current_thread().build().unwrap();
+        rt.block_on(async {
+            let (mut stream, mut peer) = pair().await;
+            let reading = spawn(async move {
+                let mut buffer = [0; 16];
+                let outcome = tasca_core::catch_cancelled(stream.read(&mut buffer)).await;
+                assert!(outcome.is_err());
+                stream
+            });
+            while !reading.is_finished() {
+                yield_now().await;
+                peer.write_all(b"precious").unwrap();
+                reading.cancel();
+            }
+            let mut stream = reading.await;
+            let mut received = [0; 8];
+            stream.read_exact(&mut received).await.unwrap();
+            assert_eq!(&received, b"precious");
         });
-        while !reading.is_finished() {
-            yield_now().await;
-            peer.write_all(b"precious").unwrap();
-            reading.cancel();
-        }
-        let mut stream = reading.await;
-        let mut received = [0; 8];
-        stream.read_exact(&mut received).await.unwrap();
-        assert_eq!(&received, b"precious");
     });
 }
 
 #[test]
 fn a_cancelled_accept_loses_no_connection() {
-    let rt = Runtime::builder().current_thread().build().unwrap();
-    run(&rt, async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let accepting = spawn(async move {
-            let outcome = tasca_core::catch_cancelled(listener.accept()).await;
-            assert!(outcome.is_err());
-            listener
+    guarded("a cancelled accept loses no connection", || {
+        let rt = Runtime::builder().current_thread().build().unwrap();
+        rt.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let accepting = spawn(async move {
+                let outcome = tasca_core::catch_cancelled(listener.accept()).await;
+                assert!(outcome.is_err());
+                listener
+            });
+            yield_now().await;
+            let client = std::net::TcpStream::connect(address).unwrap();
+            accepting.cancel();
+            let listener = accepting.await;
+            let (_, peer) = listener.accept().await.unwrap();
+            assert_eq!(peer, client.local_addr().unwrap());
         });
-        yield_now().await;
-        let client = std::net::TcpStream::connect(address).unwrap();
-        accepting.cancel();
-        let listener = accepting.await;
-        let (_, peer) = listener.accept().await.unwrap();
-        assert_eq!(peer, client.local_addr().unwrap());
     });
 }
 

@@ -7,7 +7,8 @@ use tasca_core::io::Async;
 use tasca_core::{Runtime, spawn, yield_now};
 use tasca_net::{TcpListener, TcpStream, UdpSocket};
 
-use crate::{on_each_runtime, run};
+use crate::guard::guarded;
+use crate::on_each_runtime;
 
 #[test]
 fn a_socket_goes_to_std_and_comes_back() {
@@ -40,24 +41,26 @@ fn a_socket_goes_to_std_and_comes_back() {
 
 #[test]
 fn a_socket_that_outlives_its_runtime_gives_errors() {
-    let first = Runtime::builder().worker_threads(1).build().unwrap();
-    let socket = run(&first, async {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        // The wait that registers the socket.
-        let waiting = futures::poll!(Box::pin(socket.recv(&mut [0; 8])));
-        assert!(waiting.is_pending());
-        socket
-    });
-    drop(first);
-    let second = Runtime::builder().worker_threads(1).build().unwrap();
-    run(&second, async {
-        let error = socket.recv(&mut [0; 8]).await.unwrap_err();
-        assert!(error.to_string().contains("has shut down"), "{error}");
-        // A socket that never waited belongs to nobody yet.
-        let fresh = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let own_address = fresh.local_addr().unwrap();
-        fresh.send_to(b"x", own_address).await.unwrap();
-        assert_eq!(fresh.recv(&mut [0; 8]).await.unwrap(), 1);
+    guarded("a socket that outlives its runtime gives errors", || {
+        let first = Runtime::builder().worker_threads(1).build().unwrap();
+        let socket = first.block_on(async {
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            // The wait that registers the socket.
+            let waiting = futures::poll!(Box::pin(socket.recv(&mut [0; 8])));
+            assert!(waiting.is_pending());
+            socket
+        });
+        drop(first);
+        let second = Runtime::builder().worker_threads(1).build().unwrap();
+        second.block_on(async {
+            let error = socket.recv(&mut [0; 8]).await.unwrap_err();
+            assert!(error.to_string().contains("has shut down"), "{error}");
+            // A socket that never waited belongs to nobody yet.
+            let fresh = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let own_address = fresh.local_addr().unwrap();
+            fresh.send_to(b"x", own_address).await.unwrap();
+            assert_eq!(fresh.recv(&mut [0; 8]).await.unwrap(), 1);
+        });
     });
 }
 
@@ -75,29 +78,31 @@ fn a_wait_outside_of_every_runtime_says_what_to_do() {
 
 #[test]
 fn sockets_work_on_two_runtimes_at_once() {
-    let rts: Vec<_> = (0..2)
-        .map(|_| Runtime::builder().worker_threads(1).build().unwrap())
-        .collect();
-    let listener = run(&rts[0], TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = rts[0].handle().spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut word = [0; 5];
-        stream.read_exact(&mut word).await.unwrap();
-        stream.write_all(&word).await.unwrap();
-        // Registered here, handed over to the other runtime.
-        stream
-    });
-    run(&rts[1], async {
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(b"hello").await.unwrap();
-        let mut word = [0; 5];
-        client.read_exact(&mut word).await.unwrap();
-        assert_eq!(&word, b"hello");
-        let mut stream = server.outcome().await.unwrap();
-        let reading = spawn(async move { stream.read(&mut [0; 8]).await });
-        yield_now().await;
-        client.write_all(b"again").await.unwrap();
-        assert_eq!(reading.await.unwrap(), 5);
+    guarded("sockets work on two runtimes at once", || {
+        let rts: Vec<_> = (0..2)
+            .map(|_| Runtime::builder().worker_threads(1).build().unwrap())
+            .collect();
+        let listener = rts[0].block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = rts[0].handle().spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut word = [0; 5];
+            stream.read_exact(&mut word).await.unwrap();
+            stream.write_all(&word).await.unwrap();
+            // Registered here, handed over to the other runtime.
+            stream
+        });
+        rts[1].block_on(async {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(b"hello").await.unwrap();
+            let mut word = [0; 5];
+            client.read_exact(&mut word).await.unwrap();
+            assert_eq!(&word, b"hello");
+            let mut stream = server.outcome().await.unwrap();
+            let reading = spawn(async move { stream.read(&mut [0; 8]).await });
+            yield_now().await;
+            client.write_all(b"again").await.unwrap();
+            assert_eq!(reading.await.unwrap(), 5);
+        });
     });
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::{join, join_all, try_join};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use socket2::{Domain, Socket, Type};
 use tasca_core::{Task, spawn};
 use tasca_net::{TcpListener, TcpStream};
 
@@ -320,8 +321,11 @@ impl WriteAllNow for TcpStream {
 #[test]
 fn connecting_goes_on_to_the_next_address() {
     on_each_runtime(|| async {
-        let (gone, refusing) = listener().await;
-        drop(gone);
+        // Bound, so that the port is nobody else's, and not listening.
+        let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        bound.bind(&any.into()).unwrap();
+        let refusing = bound.local_addr().unwrap().as_socket().unwrap();
         let error = TcpStream::connect(refusing).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         let (_listener, address) = listener().await;
@@ -336,8 +340,8 @@ fn connecting_goes_on_to_the_next_address() {
 
 /// An address whose queue of connections is full, so that connecting to it hangs.
 #[cfg(target_os = "linux")]
-fn unanswering() -> (socket2::Socket, Vec<std::net::TcpStream>, SocketAddr) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+fn unanswering() -> (Socket, Vec<std::net::TcpStream>, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     socket.bind(&any.into()).unwrap();
     socket.listen(0).unwrap();

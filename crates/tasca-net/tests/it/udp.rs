@@ -85,8 +85,11 @@ fn a_connected_socket_hears_its_peer_alone() {
 fn an_error_of_the_peer_is_reported_once() {
     on_each_runtime(|| async {
         let here = bound().await;
-        let gone = bound().await.local_addr().unwrap();
-        here.connect(gone).await.unwrap();
+        // Hears itself alone, so that its port is as good as closed, and is nobody else's meanwhile.
+        let deaf = bound().await;
+        let address = deaf.local_addr().unwrap();
+        deaf.connect(address).await.unwrap();
+        here.connect(address).await.unwrap();
         here.send(b"x").await.unwrap();
         let error = here.recv(&mut [0; 8]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
