@@ -17,6 +17,8 @@ use tasca_core::{Runtime, promise, spawn};
 use tasca_hyper::{Io, Timer};
 use tasca_net::{TcpListener, TcpStream};
 
+use crate::guard::guarded;
+
 /// A client that says nothing, and takes everything.
 struct Silent;
 
@@ -70,8 +72,11 @@ where
         builder().current_thread(),
         builder().multi_thread().worker_threads(2),
     ] {
-        let rt = builder.build().unwrap();
-        rt.block_on(rt.handle().spawn(test())).unwrap();
+        let (what, test) = (format!("{builder:?}"), test());
+        guarded(&what, move || {
+            let rt = builder.build().unwrap();
+            rt.block_on(rt.handle().spawn(test)).unwrap();
+        });
     }
 }
 

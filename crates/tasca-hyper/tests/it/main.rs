@@ -2,6 +2,9 @@
 
 mod connection;
 mod executor;
+#[expect(unreachable_pub, reason = "public where it belongs to")]
+#[path = "../../../../tests/src/guard.rs"]
+mod guard;
 mod io;
 mod timer;
 

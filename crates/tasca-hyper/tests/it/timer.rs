@@ -9,12 +9,16 @@ use hyper::rt::{Sleep, Timer as _};
 use tasca_core::{Runtime, time};
 use tasca_hyper::Timer;
 
+use crate::guard::guarded;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Runs `test` on virtual time.
-fn run<F: Future<Output = ()>>(test: impl FnOnce(Timer) -> F) {
-    let rt = Runtime::builder().deterministic(0).build().unwrap();
-    rt.block_on(test(Timer::new()));
+fn run<F: Future<Output = ()>>(test: impl FnOnce(Timer) -> F + Send + 'static) {
+    guarded("virtual time", || {
+        let rt = Runtime::builder().deterministic(0).build().unwrap();
+        rt.block_on(test(Timer::new()));
+    });
 }
 
 #[test]
