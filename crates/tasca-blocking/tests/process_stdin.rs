@@ -1,8 +1,13 @@
 //! Standard input: lines as they come, none lost, and a process that ends while it is being read. A process of its own.
-#![expect(clippy::print_stdout, reason = "the processes talk over their pipes")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the processes talk over their pipes"
+)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tasca_blocking::stdin;
 use tasca_core::{spawn, yield_now};
@@ -11,6 +16,7 @@ const ROLE: &str = "TASCA_TEST_STDIN";
 
 #[test]
 fn standard_input() {
+    end_if_it_hangs();
     match std::env::var(ROLE).ok().as_deref() {
         Some("echo") => echo(),
         Some("leave") => leave(),
@@ -21,6 +27,15 @@ fn standard_input() {
             a_line_for_a_cancelled_reader_goes_to_the_next();
         }
     }
+}
+
+/// Ends this process when it has lasted too long, in whichever role: who waits for its lines then sees their end.
+fn end_if_it_hangs() {
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_secs(60));
+        eprintln!("hangs, and is aborted");
+        std::process::abort();
+    });
 }
 
 fn start(role: &str) -> Child {

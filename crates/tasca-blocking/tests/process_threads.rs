@@ -9,7 +9,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use tasca_blocking::{DefaultExecutor, ThreadPool, run_in_executor, spawn_blocking};
 use tasca_core::{Runtime, Task};
 
@@ -61,12 +61,14 @@ fn in_a_process(role: &str, user: Option<u32>) {
 const HANG: Duration = Duration::from_secs(120);
 
 fn wait_for(mut child: Child, role: &str) {
-    let (send, receive) = mpsc::channel();
+    let (pid, (send, receive)) = (Pid::from_child(&child), mpsc::channel());
     std::thread::spawn(move || send.send(child.wait()));
-    let status = receive
-        .recv_timeout(HANG)
-        .unwrap_or_else(|_| panic!("the process for {role} does not end"))
-        .unwrap();
+    let status = receive.recv_timeout(HANG).unwrap_or_else(|_| {
+        // It has not been waited for, so the number is still its own.
+        let _it_may_have_ended = kill_process(pid, Signal::KILL);
+        panic!("the process for {role} does not end")
+    });
+    let status = status.unwrap();
     assert!(status.success(), "the process for {role}: {status}");
 }
 

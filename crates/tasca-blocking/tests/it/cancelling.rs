@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tasca_blocking::{ThreadPool, check_cancelled, is_cancelled, spawn_blocking, to_thread};
 use tasca_core::{Task, catch_cancelled, spawn, yield_now};
 
-use crate::support::{Latch, current_thread, multi_thread, on_each};
+use crate::support::{Latch, current_thread, guarded, multi_thread, on_each};
 
 /// A pool whose one thread is busy until the latch is hit.
 fn busy_pool() -> (ThreadPool, Latch, Task<()>) {
@@ -175,79 +175,88 @@ fn outside_a_job_nothing_is_cancelled() {
 
 #[test]
 fn ten_thousand_jobs_cancelled_at_random_each_ran_wholly_or_never_started() {
-    const N: usize = if cfg!(miri) { 100 } else { 10_000 };
-    const UNTOUCHED: u32 = 0;
-    const BEGUN: u32 = 1;
-    const ENDED: u32 = 2;
-    let rt = multi_thread();
-    for seed in 1..=3_u64 {
-        let pool = ThreadPool::new(4);
-        let marks: Arc<Vec<AtomicU32>> =
-            Arc::new((0..N).map(|_| AtomicU32::new(UNTOUCHED)).collect());
-        let n_dropped = Arc::new(());
-        let mut tasks = Vec::new();
-        for index in 0..N {
-            let (marks, kept) = (marks.clone(), n_dropped.clone());
-            tasks.push(pool.spawn(move || {
-                assert_eq!(
-                    marks[index].swap(BEGUN, Ordering::Relaxed),
-                    UNTOUCHED,
-                    "runs twice"
-                );
-                std::hint::black_box(&kept);
-                assert_eq!(marks[index].swap(ENDED, Ordering::Relaxed), BEGUN);
-                index
-            }));
-        }
-        // Two threads cancel, while the pool runs and this one waits.
-        let shadows: Vec<_> = tasks.iter().map(Task::task_ref).collect();
-        let cancellers: Vec<_> = (0..2)
-            .map(|which| {
-                let shadows = shadows.clone();
-                std::thread::spawn(move || {
-                    let mut random = seed * 2 + which + 0x9e37_79b9_7f4a_7c15;
-                    let mut n_cancelled = 0;
-                    for _ in 0..N {
-                        random ^= random << 13;
-                        random ^= random >> 7;
-                        random ^= random << 17;
-                        n_cancelled += usize::from(shadows[random as usize % N].cancel());
-                    }
-                    n_cancelled
-                })
-            })
-            .collect();
-        let n_cancelled: usize = cancellers
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .sum();
-        let mut n_seen_cancelled = 0;
-        rt.block_on(async {
-            for (index, task) in tasks.into_iter().enumerate() {
-                match task.outcome().await {
-                    Ok(value) => {
-                        assert_eq!(value, index);
-                        assert_eq!(marks[index].load(Ordering::Relaxed), ENDED, "seed {seed}");
-                    }
-                    Err(error) => {
-                        assert!(error.is_cancelled());
-                        n_seen_cancelled += 1;
-                    }
+    guarded(
+        "ten thousand jobs cancelled at random each ran wholly",
+        || {
+            const N: usize = if cfg!(miri) { 100 } else { 10_000 };
+            const UNTOUCHED: u32 = 0;
+            const BEGUN: u32 = 1;
+            const ENDED: u32 = 2;
+            let rt = multi_thread();
+            for seed in 1..=3_u64 {
+                let pool = ThreadPool::new(4);
+                let marks: Arc<Vec<AtomicU32>> =
+                    Arc::new((0..N).map(|_| AtomicU32::new(UNTOUCHED)).collect());
+                let n_dropped = Arc::new(());
+                let mut tasks = Vec::new();
+                for index in 0..N {
+                    let (marks, kept) = (marks.clone(), n_dropped.clone());
+                    tasks.push(pool.spawn(move || {
+                        assert_eq!(
+                            marks[index].swap(BEGUN, Ordering::Relaxed),
+                            UNTOUCHED,
+                            "runs twice"
+                        );
+                        std::hint::black_box(&kept);
+                        assert_eq!(marks[index].swap(ENDED, Ordering::Relaxed), BEGUN);
+                        index
+                    }));
                 }
+                // Two threads cancel, while the pool runs and this one waits.
+                let shadows: Vec<_> = tasks.iter().map(Task::task_ref).collect();
+                let cancellers: Vec<_> = (0..2)
+                    .map(|which| {
+                        let shadows = shadows.clone();
+                        std::thread::spawn(move || {
+                            let mut random = seed * 2 + which + 0x9e37_79b9_7f4a_7c15;
+                            let mut n_cancelled = 0;
+                            for _ in 0..N {
+                                random ^= random << 13;
+                                random ^= random >> 7;
+                                random ^= random << 17;
+                                n_cancelled += usize::from(shadows[random as usize % N].cancel());
+                            }
+                            n_cancelled
+                        })
+                    })
+                    .collect();
+                let n_cancelled: usize = cancellers
+                    .into_iter()
+                    .map(|thread| thread.join().unwrap())
+                    .sum();
+                let mut n_seen_cancelled = 0;
+                rt.block_on(async {
+                    for (index, task) in tasks.into_iter().enumerate() {
+                        match task.outcome().await {
+                            Ok(value) => {
+                                assert_eq!(value, index);
+                                assert_eq!(
+                                    marks[index].load(Ordering::Relaxed),
+                                    ENDED,
+                                    "seed {seed}"
+                                );
+                            }
+                            Err(error) => {
+                                assert!(error.is_cancelled());
+                                n_seen_cancelled += 1;
+                            }
+                        }
+                    }
+                });
+                assert!(
+                    n_cancelled >= n_seen_cancelled,
+                    "every end as cancelled was asked for"
+                );
+                pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG)
+                    .unwrap();
+                // Nothing runs any more: no mark is in between, and every closure is gone.
+                for mark in marks.iter() {
+                    assert_ne!(mark.load(Ordering::Relaxed), BEGUN, "seed {seed}");
+                }
+                assert_eq!(Arc::strong_count(&n_dropped), 1);
             }
-        });
-        assert!(
-            n_cancelled >= n_seen_cancelled,
-            "every end as cancelled was asked for"
-        );
-        pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG)
-            .unwrap();
-        // Nothing runs any more: no mark is in between, and every closure is gone.
-        for mark in marks.iter() {
-            assert_ne!(mark.load(Ordering::Relaxed), BEGUN, "seed {seed}");
-        }
-        assert_eq!(Arc::strong_count(&n_dropped), 1);
-    }
+        },
+    );
 }
 
 #[test]

@@ -5,57 +5,61 @@ use std::time::Duration;
 use tasca_blocking::{ThreadPool, run_in_executor, spawn_blocking, statistics, to_thread};
 use tasca_core::spawn;
 
-use crate::support::{Inside, Latch, current_thread, multi_thread, on_each};
+use crate::support::{Inside, Latch, current_thread, guarded, multi_thread, on_each};
 
 #[test]
 fn a_hundred_thousand_jobs_with_a_limit_of_thirty_two() {
-    const N: usize = 100_000;
-    let pool = ThreadPool::builder().max_threads(32).build().unwrap();
-    let inside = Inside::default();
-    multi_thread().block_on(async {
-        let tasks: Vec<_> = (0..N)
-            .map(|index| {
-                let inside = inside.clone();
-                pool.spawn(move || {
-                    let _inside = inside.enter();
-                    index * 2
+    guarded("a hundred thousand jobs with a limit of thirty two", || {
+        const N: usize = 100_000;
+        let pool = ThreadPool::builder().max_threads(32).build().unwrap();
+        let inside = Inside::default();
+        multi_thread().block_on(async {
+            let tasks: Vec<_> = (0..N)
+                .map(|index| {
+                    let inside = inside.clone();
+                    pool.spawn(move || {
+                        let _inside = inside.enter();
+                        index * 2
+                    })
                 })
-            })
-            .collect();
+                .collect();
+            assert!(pool.statistics().n_threads <= 32);
+            for (index, task) in tasks.into_iter().enumerate() {
+                assert_eq!(task.await, index * 2);
+            }
+        });
+        assert!(inside.most() <= 32, "{} at once", inside.most());
         assert!(pool.statistics().n_threads <= 32);
-        for (index, task) in tasks.into_iter().enumerate() {
-            assert_eq!(task.await, index * 2);
-        }
+        assert_eq!(pool.statistics().n_queued, 0);
     });
-    assert!(inside.most() <= 32, "{} at once", inside.most());
-    assert!(pool.statistics().n_threads <= 32);
-    assert_eq!(pool.statistics().n_queued, 0);
 }
 
 #[test]
 fn a_bounded_queue_holds_no_more_than_its_bound() {
-    const N: usize = 20_000;
-    let pool = ThreadPool::builder()
-        .max_threads(32)
-        .queue_bound(100)
-        .build()
-        .unwrap();
-    let main = {
-        let pool = pool.clone();
-        async move {
-            let mut tasks = Vec::new();
-            for index in 0..N {
-                tasks.push(pool.submit(move || index).await);
-                assert!(pool.statistics().n_queued <= 100);
+    guarded("a bounded queue holds no more than its bound", || {
+        const N: usize = 20_000;
+        let pool = ThreadPool::builder()
+            .max_threads(32)
+            .queue_bound(100)
+            .build()
+            .unwrap();
+        let main = {
+            let pool = pool.clone();
+            async move {
+                let mut tasks = Vec::new();
+                for index in 0..N {
+                    tasks.push(pool.submit(move || index).await);
+                    assert!(pool.statistics().n_queued <= 100);
+                }
+                for (index, task) in tasks.into_iter().enumerate() {
+                    assert_eq!(task.await, index);
+                }
             }
-            for (index, task) in tasks.into_iter().enumerate() {
-                assert_eq!(task.await, index);
-            }
-        }
-    };
-    let rt = multi_thread();
-    let main = rt.handle().spawn(main);
-    rt.block_on(main);
+        };
+        let rt = multi_thread();
+        let main = rt.handle().spawn(main);
+        rt.block_on(main);
+    });
 }
 
 #[test]
@@ -107,15 +111,17 @@ fn jobs_that_block_are_found_out_however_slowly_they_come() {
 
 #[test]
 fn trivial_jobs_do_not_bring_hundreds_of_threads() {
-    multi_thread().block_on(async {
-        let tasks: Vec<_> = (0..100_000)
-            .map(|index| run_in_executor(&tasca_blocking::DefaultExecutor, move || index))
-            .collect();
-        for (index, task) in tasks.into_iter().enumerate() {
-            assert_eq!(task.await, index);
-        }
-        let n_threads = statistics().blocking.n_threads;
-        assert!(n_threads < 64, "{n_threads} threads for trivial jobs");
+    guarded("trivial jobs do not bring hundreds of threads", || {
+        multi_thread().block_on(async {
+            let tasks: Vec<_> = (0..100_000)
+                .map(|index| run_in_executor(&tasca_blocking::DefaultExecutor, move || index))
+                .collect();
+            for (index, task) in tasks.into_iter().enumerate() {
+                assert_eq!(task.await, index);
+            }
+            let n_threads = statistics().blocking.n_threads;
+            assert!(n_threads < 64, "{n_threads} threads for trivial jobs");
+        });
     });
 }
 
@@ -146,107 +152,115 @@ fn no_thread_is_started_before_it_is_needed() {
 
 #[test]
 fn an_idle_thread_ends_after_the_keep_alive_time() {
-    current_thread().block_on(async {
-        let stopped = Latch::new();
-        let stop = stopped.clone();
-        let pool = ThreadPool::builder()
-            .max_threads(3)
-            .keep_alive(Duration::from_millis(1))
-            .on_thread_stop(move || {
-                stop.hit();
-            })
-            .build()
-            .unwrap();
-        assert_eq!(pool.spawn(|| 1).await, 1);
-        stopped.wait(1);
-        assert_eq!(pool.statistics().n_threads, 0);
-        // And another comes when there is work again.
-        assert_eq!(pool.spawn(|| 2).await, 2);
-        stopped.wait(2);
+    guarded("an idle thread ends after the keep alive time", || {
+        current_thread().block_on(async {
+            let stopped = Latch::new();
+            let stop = stopped.clone();
+            let pool = ThreadPool::builder()
+                .max_threads(3)
+                .keep_alive(Duration::from_millis(1))
+                .on_thread_stop(move || {
+                    stop.hit();
+                })
+                .build()
+                .unwrap();
+            assert_eq!(pool.spawn(|| 1).await, 1);
+            stopped.wait(1);
+            assert_eq!(pool.statistics().n_threads, 0);
+            // And another comes when there is work again.
+            assert_eq!(pool.spawn(|| 2).await, 2);
+            stopped.wait(2);
+        });
     });
 }
 
 #[test]
 fn the_minimum_of_threads_stays() {
-    current_thread().block_on(async {
-        let stopped = Latch::new();
-        let stop = stopped.clone();
-        let pool = ThreadPool::builder()
-            .min_threads(1)
-            .max_threads(3)
-            .grow_eagerly()
-            .keep_alive(Duration::from_millis(1))
-            .on_thread_stop(move || {
-                stop.hit();
-            })
-            .build()
-            .unwrap();
-        let meet = Latch::new();
-        let tasks: Vec<_> = (0..3)
-            .map(|_| {
-                let meet = meet.clone();
-                pool.spawn(move || {
-                    meet.hit();
-                    meet.wait(3);
+    guarded("the minimum of threads stays", || {
+        current_thread().block_on(async {
+            let stopped = Latch::new();
+            let stop = stopped.clone();
+            let pool = ThreadPool::builder()
+                .min_threads(1)
+                .max_threads(3)
+                .grow_eagerly()
+                .keep_alive(Duration::from_millis(1))
+                .on_thread_stop(move || {
+                    stop.hit();
                 })
-            })
-            .collect();
-        for task in tasks {
-            task.await;
-        }
-        stopped.wait(2);
-        assert_eq!(pool.statistics().n_threads, 1);
+                .build()
+                .unwrap();
+            let meet = Latch::new();
+            let tasks: Vec<_> = (0..3)
+                .map(|_| {
+                    let meet = meet.clone();
+                    pool.spawn(move || {
+                        meet.hit();
+                        meet.wait(3);
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await;
+            }
+            stopped.wait(2);
+            assert_eq!(pool.statistics().n_threads, 1);
+        });
     });
 }
 
 #[test]
 fn threads_have_names_and_stacks_and_hooks() {
-    current_thread().block_on(async {
-        let (started, stopped) = (Latch::new(), Latch::new());
-        let (start, stop) = (started.clone(), stopped.clone());
-        let pool = ThreadPool::builder()
-            .name("db")
-            .max_threads(1)
-            .stack_size(64 << 20)
-            .on_thread_start(move || {
-                start.hit();
-            })
-            .on_thread_stop(move || {
-                stop.hit();
-            })
-            .build()
-            .unwrap();
-        let name = pool
-            .spawn(|| std::thread::current().name().map(str::to_owned))
-            .await;
-        assert_eq!(name.as_deref(), Some("db-0"));
-        // More than a thread has by default.
-        let sum = pool.spawn(|| {
-            std::hint::black_box([1_u8; 4 << 20])
-                .iter()
-                .map(|byte| u64::from(*byte))
-                .sum::<u64>()
+    guarded("threads have names and stacks and hooks", || {
+        current_thread().block_on(async {
+            let (started, stopped) = (Latch::new(), Latch::new());
+            let (start, stop) = (started.clone(), stopped.clone());
+            let pool = ThreadPool::builder()
+                .name("db")
+                .max_threads(1)
+                .stack_size(64 << 20)
+                .on_thread_start(move || {
+                    start.hit();
+                })
+                .on_thread_stop(move || {
+                    stop.hit();
+                })
+                .build()
+                .unwrap();
+            let name = pool
+                .spawn(|| std::thread::current().name().map(str::to_owned))
+                .await;
+            assert_eq!(name.as_deref(), Some("db-0"));
+            // More than a thread has by default.
+            let sum = pool.spawn(|| {
+                std::hint::black_box([1_u8; 4 << 20])
+                    .iter()
+                    .map(|byte| u64::from(*byte))
+                    .sum::<u64>()
+            });
+            assert_eq!(sum.await, 4 << 20);
+            assert_eq!(started.count(), 1);
+            assert_eq!(stopped.count(), 0);
+            drop(pool);
+            stopped.wait(1);
         });
-        assert_eq!(sum.await, 4 << 20);
-        assert_eq!(started.count(), 1);
-        assert_eq!(stopped.count(), 0);
-        drop(pool);
-        stopped.wait(1);
     });
 }
 
 #[test]
 fn a_hook_that_panics_does_no_harm() {
-    current_thread().block_on(async {
-        let pool = ThreadPool::builder()
-            .max_threads(1)
-            .on_thread_start(|| panic!("in the hook"))
-            .on_thread_stop(|| panic!("in the other"))
-            .build()
-            .unwrap();
-        assert_eq!(pool.spawn(|| 1).await, 1);
-        pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG)
-            .unwrap();
+    guarded("a hook that panics does no harm", || {
+        current_thread().block_on(async {
+            let pool = ThreadPool::builder()
+                .max_threads(1)
+                .on_thread_start(|| panic!("in the hook"))
+                .on_thread_stop(|| panic!("in the other"))
+                .build()
+                .unwrap();
+            assert_eq!(pool.spawn(|| 1).await, 1);
+            pool.shutdown(tasca_blocking::Queued::Drain, crate::support::HANG)
+                .unwrap();
+        });
     });
 }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use tasca_blocking::{block_in_place, to_thread};
 use tasca_core::{Handle, Runtime, current_task, spawn, time::sleep};
 
-use crate::support::{Latch, current_thread, multi_thread};
+use crate::support::{Latch, current_thread, guarded, multi_thread};
 
 /// Runs `test` as a task on one worker.
 fn on_one_worker<F: Future<Output = ()> + Send + 'static>(test: F) {
-    let rt = Runtime::builder().worker_threads(1).build().unwrap();
-    let task = rt.handle().spawn(test);
-    rt.block_on(task);
+    guarded("on one worker", || {
+        let rt = Runtime::builder().worker_threads(1).build().unwrap();
+        let task = rt.handle().spawn(test);
+        rt.block_on(task);
+    });
 }
 
 #[test]
@@ -62,23 +64,25 @@ fn it_borrows_and_runs_in_the_task() {
 
 #[test]
 fn many_workers_can_be_blocked_at_once() {
-    let rt = multi_thread();
-    let meet = Latch::new();
-    // Two workers, and the spare ones.
-    let tasks: Vec<_> = (0..4)
-        .map(|_| {
-            let meet = meet.clone();
-            rt.handle().spawn(async move {
-                block_in_place(|| {
-                    meet.hit();
-                    meet.wait(4);
-                });
+    guarded("many workers can be blocked at once", || {
+        let rt = multi_thread();
+        let meet = Latch::new();
+        // Two workers, and the spare ones.
+        let tasks: Vec<_> = (0..4)
+            .map(|_| {
+                let meet = meet.clone();
+                rt.handle().spawn(async move {
+                    block_in_place(|| {
+                        meet.hit();
+                        meet.wait(4);
+                    });
+                })
             })
-        })
-        .collect();
-    for task in tasks {
-        rt.block_on(task);
-    }
+            .collect();
+        for task in tasks {
+            rt.block_on(task);
+        }
+    });
 }
 
 #[test]
@@ -96,10 +100,12 @@ fn it_may_be_nested_and_may_panic() {
 
 #[test]
 fn outside_a_worker_it_is_a_call() {
-    assert_eq!(block_in_place(|| 1), 1);
-    multi_thread().block_on(async {
-        assert_eq!(block_in_place(|| 2), 2);
-        assert_eq!(to_thread(|| block_in_place(|| 3)).await, 3);
+    guarded("outside a worker it is a call", || {
+        assert_eq!(block_in_place(|| 1), 1);
+        multi_thread().block_on(async {
+            assert_eq!(block_in_place(|| 2), 2);
+            assert_eq!(to_thread(|| block_in_place(|| 3)).await, 3);
+        });
     });
 }
 
@@ -116,16 +122,18 @@ fn on_a_single_thread_it_panics_and_says_what_to_do() {
 
 #[test]
 fn block_on_in_a_task_panics_and_says_what_to_do() {
-    let rt = Arc::new(multi_thread());
-    let error = rt.block_on(async {
-        let task = spawn(async { block_in_place(|| Handle::current().block_on(async {})) });
-        task.outcome().await.unwrap_err()
+    guarded("block on in a task panics and says what to do", || {
+        let rt = Arc::new(multi_thread());
+        let error = rt.block_on(async {
+            let task = spawn(async { block_in_place(|| Handle::current().block_on(async {})) });
+            task.outcome().await.unwrap_err()
+        });
+        assert!(
+            error
+                .panic_text()
+                .unwrap()
+                .contains("await the future instead"),
+            "{error}"
+        );
     });
-    assert!(
-        error
-            .panic_text()
-            .unwrap()
-            .contains("await the future instead"),
-        "{error}"
-    );
 }

@@ -8,7 +8,7 @@ use tasca_blocking::{
 };
 use tasca_core::{Context, ContextVar, Handle, all_tasks, current_task, promise, spawn};
 
-use crate::support::{Latch, multi_thread, on_each};
+use crate::support::{Latch, guarded, multi_thread, on_each};
 
 static USER: ContextVar<u32> = ContextVar::new("user");
 
@@ -236,20 +236,22 @@ fn a_job_can_be_awaited_by_many_and_has_callbacks() {
 
 #[test]
 fn an_unobserved_panic_of_a_job_is_reported() {
-    let told = Latch::new();
-    let tell = told.clone();
-    let rt = tasca_core::Runtime::builder()
-        .worker_threads(1)
-        .exception_handler(move |problem| {
-            assert_eq!(problem.text(), Some("unseen"));
-            assert!(problem.spawned_at().unwrap().file().ends_with("jobs.rs"));
-            tell.hit();
-        })
-        .build()
-        .unwrap();
-    rt.block_on(async {
-        drop(spawn_blocking(|| panic!("unseen")));
-        told.wait(1);
+    guarded("an unobserved panic of a job is reported", || {
+        let told = Latch::new();
+        let tell = told.clone();
+        let rt = tasca_core::Runtime::builder()
+            .worker_threads(1)
+            .exception_handler(move |problem| {
+                assert_eq!(problem.text(), Some("unseen"));
+                assert!(problem.spawned_at().unwrap().file().ends_with("jobs.rs"));
+                tell.hit();
+            })
+            .build()
+            .unwrap();
+        rt.block_on(async {
+            drop(spawn_blocking(|| panic!("unseen")));
+            told.wait(1);
+        });
     });
 }
 
@@ -309,9 +311,11 @@ fn an_executor_that_drops_its_job_cancels_it_and_one_that_fails_it_says_why() {
 
 #[test]
 fn a_pool_serves_threads_outside_any_runtime() {
-    let pool = ThreadPool::new(2);
-    let task = pool.spawn(|| 3);
-    assert_eq!(multi_thread().block_on(task), 3);
+    guarded("a pool serves threads outside any runtime", || {
+        let pool = ThreadPool::new(2);
+        let task = pool.spawn(|| 3);
+        assert_eq!(multi_thread().block_on(task), 3);
+    });
 }
 
 #[test]

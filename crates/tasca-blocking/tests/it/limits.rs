@@ -3,7 +3,7 @@
 use tasca_blocking::{Limiter, ThreadPool, to_thread};
 use tasca_core::{spawn, yield_now};
 
-use crate::support::{Inside, Latch, current_thread, multi_thread, on_each};
+use crate::support::{Inside, Latch, current_thread, guarded, multi_thread, on_each};
 
 #[test]
 fn a_limiter_lets_so_many_pass() {
@@ -87,25 +87,27 @@ fn a_permit_that_came_too_late_goes_on() {
 
 #[test]
 fn a_limiter_over_to_thread_holds() {
-    multi_thread().block_on(async {
-        let limiter = Limiter::new(3);
-        let inside = Inside::default();
-        let tasks: Vec<_> = (0..1000)
-            .map(|index| {
-                let inside = inside.clone();
-                let job = to_thread(move || {
-                    let _inside = inside.enter();
-                    std::thread::yield_now();
-                    index
-                });
-                spawn(job.limiter(&limiter))
-            })
-            .collect();
-        for (index, task) in tasks.into_iter().enumerate() {
-            assert_eq!(task.await, index);
-        }
-        assert!(inside.most() <= 3);
-        assert_eq!(limiter.available(), 3);
+    guarded("a limiter over to thread holds", || {
+        multi_thread().block_on(async {
+            let limiter = Limiter::new(3);
+            let inside = Inside::default();
+            let tasks: Vec<_> = (0..1000)
+                .map(|index| {
+                    let inside = inside.clone();
+                    let job = to_thread(move || {
+                        let _inside = inside.enter();
+                        std::thread::yield_now();
+                        index
+                    });
+                    spawn(job.limiter(&limiter))
+                })
+                .collect();
+            for (index, task) in tasks.into_iter().enumerate() {
+                assert_eq!(task.await, index);
+            }
+            assert!(inside.most() <= 3);
+            assert_eq!(limiter.available(), 3);
+        });
     });
 }
 
@@ -144,33 +146,38 @@ fn a_limiter_of_zero_is_a_mistake() {
 
 #[test]
 fn a_full_queue_refuses_or_lets_wait_as_the_caller_chooses() {
-    current_thread().block_on(async {
-        let (started, go) = (Latch::new(), Latch::new());
-        let (start, wait) = (started.clone(), go.clone());
-        let pool = ThreadPool::builder()
-            .name("small")
-            .max_threads(1)
-            .queue_bound(2)
-            .build()
-            .unwrap();
-        let busy = pool.spawn(move || {
-            start.hit();
-            wait.wait(1);
-        });
-        started.wait(1);
-        let queued = (pool.try_spawn(|| 1).unwrap(), pool.spawn(|| 2));
-        let refused = pool.try_spawn(|| 3).unwrap_err();
-        assert_eq!(refused.to_string(), "the thread pool's queue is full");
-        let failed = pool.spawn(|| 4).outcome().await.unwrap_err();
-        assert_eq!(
-            failed.panic_text(),
-            Some("the queue of thread pool 'small' is full")
-        );
-        let mut waiting = std::pin::pin!(pool.submit(|| 5));
-        assert!(futures::poll!(&mut waiting).is_pending());
-        go.hit();
-        assert_eq!(waiting.await.await, 5);
-        busy.await;
-        assert_eq!((queued.0.await, queued.1.await), (1, 2));
-    });
+    guarded(
+        "a full queue refuses or lets wait as the caller chooses",
+        || {
+            current_thread().block_on(async {
+                let (started, go) = (Latch::new(), Latch::new());
+                let (start, wait) = (started.clone(), go.clone());
+                let pool = ThreadPool::builder()
+                    .name("small")
+                    .max_threads(1)
+                    .queue_bound(2)
+                    .build()
+                    .unwrap();
+                let busy = pool.spawn(move || {
+                    start.hit();
+                    wait.wait(1);
+                });
+                started.wait(1);
+                let queued = (pool.try_spawn(|| 1).unwrap(), pool.spawn(|| 2));
+                let refused = pool.try_spawn(|| 3).unwrap_err();
+                assert_eq!(refused.to_string(), "the thread pool's queue is full");
+                let failed = pool.spawn(|| 4).outcome().await.unwrap_err();
+                assert_eq!(
+                    failed.panic_text(),
+                    Some("the queue of thread pool 'small' is full")
+                );
+                let mut waiting = std::pin::pin!(pool.submit(|| 5));
+                assert!(futures::poll!(&mut waiting).is_pending());
+                go.hit();
+                assert_eq!(waiting.await.await, 5);
+                busy.await;
+                assert_eq!((queued.0.await, queued.1.await), (1, 2));
+            });
+        },
+    );
 }

@@ -1,5 +1,8 @@
 //! What `tasca-blocking` promises, a behaviour at a time.
 
+#[expect(unreachable_pub, reason = "public where it belongs to")]
+#[path = "../../../../tests/src/guard.rs"]
+mod guard;
 mod support;
 
 mod beside;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tasca_blocking::{Queued, ThreadPool, to_thread};
 
-use crate::support::{HANG, Latch, current_thread, on_each};
+use crate::support::{HANG, Latch, current_thread, guarded, on_each};
 
 /// A pool with one job under way, and so many behind it.
 struct Busy {
@@ -67,61 +67,68 @@ fn drain_runs_what_is_queued() {
 
 #[test]
 fn cancel_cancels_what_is_queued_and_waits_for_what_runs() {
-    current_thread().block_on(async {
-        let Busy {
-            pool,
-            go,
-            ran,
-            tasks,
-            ..
-        } = busy(10);
-        let closing = pool.clone();
-        let closed = std::thread::spawn(move || closing.shutdown(Queued::Cancel, HANG));
-        for task in &tasks[1..] {
-            let () = task.finished().await;
-            assert!(task.is_cancelled());
-        }
-        assert!(!tasks[0].is_finished());
-        go.hit();
-        closed.join().unwrap().unwrap();
-        assert!(tasks[0].is_finished() && !tasks[0].is_cancelled());
-        assert_eq!(ran.count(), 0);
-    });
+    guarded(
+        "cancel cancels what is queued and waits for what runs",
+        || {
+            current_thread().block_on(async {
+                let Busy {
+                    pool,
+                    go,
+                    ran,
+                    tasks,
+                    ..
+                } = busy(10);
+                let closing = pool.clone();
+                let closed = std::thread::spawn(move || closing.shutdown(Queued::Cancel, HANG));
+                for task in &tasks[1..] {
+                    let () = task.finished().await;
+                    assert!(task.is_cancelled());
+                }
+                assert!(!tasks[0].is_finished());
+                go.hit();
+                closed.join().unwrap().unwrap();
+                assert!(tasks[0].is_finished() && !tasks[0].is_cancelled());
+                assert_eq!(ran.count(), 0);
+            });
+        },
+    );
 }
 
 #[test]
 fn what_outlasts_the_deadline_is_named_and_left() {
-    current_thread().block_on(async {
-        let Busy {
-            pool,
-            go,
-            ran,
-            line,
-            mut tasks,
-        } = busy(2);
-        let left = pool
-            .shutdown(Queued::Drain, Duration::from_millis(1))
-            .unwrap_err();
-        assert_eq!(left.running().len(), 1);
-        assert_eq!(left.running()[0].line(), line);
-        assert_eq!(left.n_cancelled(), 2);
-        let text = left.to_string();
-        assert!(
-            text.starts_with("1 jobs of thread pool 'p' are still running: from "),
-            "{text}"
-        );
-        assert!(text.contains(&format!("shutdown.rs:{line}:")), "{text}");
-        assert!(text.ends_with("; 2 were cancelled in the queue"), "{text}");
-        let error = tasks.pop().unwrap().outcome().await.unwrap_err();
-        assert_eq!(
-            error.cancel_message(),
-            Some("thread pool 'p' has shut down")
-        );
-        // It ends all the same, and is told to its waiter.
-        go.hit();
-        tasks.swap_remove(0).await;
-        assert_eq!(ran.count(), 0);
-        pool.shutdown(Queued::Drain, HANG).unwrap();
+    guarded("what outlasts the deadline is named and left", || {
+        current_thread().block_on(async {
+            let Busy {
+                pool,
+                go,
+                ran,
+                line,
+                mut tasks,
+            } = busy(2);
+            let left = pool
+                .shutdown(Queued::Drain, Duration::from_millis(1))
+                .unwrap_err();
+            assert_eq!(left.running().len(), 1);
+            assert_eq!(left.running()[0].line(), line);
+            assert_eq!(left.n_cancelled(), 2);
+            let text = left.to_string();
+            assert!(
+                text.starts_with("1 jobs of thread pool 'p' are still running: from "),
+                "{text}"
+            );
+            assert!(text.contains(&format!("shutdown.rs:{line}:")), "{text}");
+            assert!(text.ends_with("; 2 were cancelled in the queue"), "{text}");
+            let error = tasks.pop().unwrap().outcome().await.unwrap_err();
+            assert_eq!(
+                error.cancel_message(),
+                Some("thread pool 'p' has shut down")
+            );
+            // It ends all the same, and is told to its waiter.
+            go.hit();
+            tasks.swap_remove(0).await;
+            assert_eq!(ran.count(), 0);
+            pool.shutdown(Queued::Drain, HANG).unwrap();
+        });
     });
 }
 
@@ -187,31 +194,36 @@ fn a_shutdown_can_be_awaited() {
 
 #[test]
 fn submissions_racing_with_the_end_run_or_are_cancelled() {
-    let rt = current_thread();
-    for _ in 0..200 {
-        let pool = ThreadPool::new(2);
-        let ran = Latch::new();
-        let submitter = {
-            let (pool, ran) = (pool.clone(), ran.clone());
-            std::thread::spawn(move || {
-                (0..20)
-                    .map(|_| {
-                        let ran = ran.clone();
-                        pool.spawn(move || {
-                            ran.hit();
-                        })
+    guarded(
+        "submissions racing with the end run or are cancelled",
+        || {
+            let rt = current_thread();
+            for _ in 0..200 {
+                let pool = ThreadPool::new(2);
+                let ran = Latch::new();
+                let submitter = {
+                    let (pool, ran) = (pool.clone(), ran.clone());
+                    std::thread::spawn(move || {
+                        (0..20)
+                            .map(|_| {
+                                let ran = ran.clone();
+                                pool.spawn(move || {
+                                    ran.hit();
+                                })
+                            })
+                            .collect::<Vec<_>>()
                     })
-                    .collect::<Vec<_>>()
-            })
-        };
-        pool.shutdown(Queued::Drain, HANG).unwrap();
-        let mut n_ran = 0;
-        for task in submitter.join().unwrap() {
-            match rt.block_on(task.outcome()) {
-                Ok(()) => n_ran += 1,
-                Err(error) => assert!(error.is_cancelled()),
+                };
+                pool.shutdown(Queued::Drain, HANG).unwrap();
+                let mut n_ran = 0;
+                for task in submitter.join().unwrap() {
+                    match rt.block_on(task.outcome()) {
+                        Ok(()) => n_ran += 1,
+                        Err(error) => assert!(error.is_cancelled()),
+                    }
+                }
+                assert_eq!(ran.count(), n_ran);
             }
-        }
-        assert_eq!(ran.count(), n_ran);
-    }
+        },
+    );
 }

@@ -1,13 +1,11 @@
 //! Latches and runtimes for the tests. Nothing here sleeps to wait: waits end with an event, or fail loudly.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tasca_core::Runtime;
 
-/// Far more than any machine needs.
-pub(crate) const HANG: Duration = Duration::from_secs(60);
+pub(crate) use crate::guard::{HANG, guarded};
 
 /// Counts up; waits for a count.
 #[derive(Clone, Default)]
@@ -79,12 +77,16 @@ pub(crate) fn multi_thread() -> Runtime {
 }
 
 /// Runs `test` on each kind of runtime.
-pub(crate) fn on_each<F: Future<Output = ()>>(test: impl Fn() -> F) {
-    current_thread().block_on(test());
-    multi_thread().block_on(test());
-    Runtime::builder()
-        .deterministic(0)
-        .build()
-        .unwrap()
-        .block_on(test());
+pub(crate) fn on_each<F: Future<Output = ()>>(test: impl Fn() -> F + Clone + Send + 'static) {
+    let builder = Runtime::builder;
+    for builder in [
+        builder().current_thread(),
+        builder().worker_threads(2),
+        builder().deterministic(0),
+    ] {
+        let test = test.clone();
+        guarded(&format!("{builder:?}"), move || {
+            builder.build().unwrap().block_on(test());
+        });
+    }
 }
