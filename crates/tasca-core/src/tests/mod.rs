@@ -6,9 +6,11 @@
 mod biased;
 #[cfg(unix)]
 mod driver;
+#[path = "../../../../tests/src/guard.rs"]
+mod guard;
 mod idle;
-#[cfg(unix)]
 mod patience;
+#[cfg(unix)]
 mod poller;
 mod queue;
 mod sharing;

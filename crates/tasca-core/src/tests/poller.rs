@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::guard::{HANG, guarded};
 use crate::poller::{Event, Events, Poller};
-
-/// Long enough for any machine; reached only where something hangs.
-const HANG: Duration = Duration::from_secs(30);
 
 /// A place for one value on its way between two threads.
 struct Mailbox<T> {
@@ -130,55 +128,59 @@ fn a_notification_ends_the_next_wait_and_no_other() {
 
 #[test]
 fn a_notification_ends_a_wait_that_has_begun() {
-    let poller = Arc::new(Poller::new().unwrap());
-    let is_done = Mailbox::new();
-    let waiter = thread::spawn({
-        let poller = Arc::clone(&poller);
-        let done = Arc::clone(&is_done);
-        move || {
-            let mut events = Events::new();
-            while !events.notified() {
-                poller.wait(&mut events, None).unwrap();
+    guarded("a notification ends a wait that has begun", || {
+        let poller = Arc::new(Poller::new().unwrap());
+        let is_done = Mailbox::new();
+        let waiter = thread::spawn({
+            let poller = Arc::clone(&poller);
+            let done = Arc::clone(&is_done);
+            move || {
+                let mut events = Events::new();
+                while !events.notified() {
+                    poller.wait(&mut events, None).unwrap();
+                }
+                done.put(());
             }
-            done.put(());
-        }
+        });
+        poller.notify().unwrap();
+        is_done.take_within(HANG).expect("the waiter sleeps on");
+        waiter.join().unwrap();
     });
-    poller.notify().unwrap();
-    is_done.take_within(HANG).expect("the waiter sleeps on");
-    waiter.join().unwrap();
 }
 
 #[test]
 fn a_visitor_may_wait_beside_the_owner() {
-    let poller = Arc::new(Poller::new().unwrap());
-    let (mut ours, mut theirs) = pair();
-    poller.add(ours.as_fd(), 7).unwrap();
-    reported(&poller);
-    let is_done = Mailbox::new();
-    let owner = thread::spawn({
-        let poller = Arc::clone(&poller);
-        let done = Arc::clone(&is_done);
-        move || {
-            let mut events = Events::new();
-            let mut n_seen = 0;
-            while !events.notified() {
-                poller.wait(&mut events, None).unwrap();
-                n_seen += events.iter().count();
+    guarded("a visitor may wait beside the owner", || {
+        let poller = Arc::new(Poller::new().unwrap());
+        let (mut ours, mut theirs) = pair();
+        poller.add(ours.as_fd(), 7).unwrap();
+        reported(&poller);
+        let is_done = Mailbox::new();
+        let owner = thread::spawn({
+            let poller = Arc::clone(&poller);
+            let done = Arc::clone(&is_done);
+            move || {
+                let mut events = Events::new();
+                let mut n_seen = 0;
+                while !events.notified() {
+                    poller.wait(&mut events, None).unwrap();
+                    n_seen += events.iter().count();
+                }
+                done.put(n_seen);
             }
-            done.put(n_seen);
+        });
+        // Each edge goes to one of the two.
+        let mut n_seen = 0;
+        for _ in 0..1_000 {
+            theirs.write_all(b"x").unwrap();
+            n_seen += reported(&poller).len();
+            assert_eq!(ours.read(&mut [0; 8]).unwrap(), 1);
         }
+        poller.notify().unwrap();
+        n_seen += is_done.take_within(HANG).expect("the owner sleeps on");
+        owner.join().unwrap();
+        assert!(n_seen > 0);
     });
-    // Each edge goes to one of the two.
-    let mut n_seen = 0;
-    for _ in 0..1_000 {
-        theirs.write_all(b"x").unwrap();
-        n_seen += reported(&poller).len();
-        assert_eq!(ours.read(&mut [0; 8]).unwrap(), 1);
-    }
-    poller.notify().unwrap();
-    n_seen += is_done.take_within(HANG).expect("the owner sleeps on");
-    owner.join().unwrap();
-    assert!(n_seen > 0);
 }
 
 #[test]
@@ -230,42 +232,44 @@ fn an_endless_timeout_is_no_overflow() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_is_not_an_error() {
-    extern "C" fn ignore(_: libc::c_int) {}
-    // SAFETY: an all-zero `sigaction` is valid: no flags (hence no `SA_RESTART`), an empty mask.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = ignore as extern "C" fn(libc::c_int) as usize;
-    // SAFETY: the handler does nothing, so it is safe in a signal; both pointers are valid or null.
-    let installed =
-        unsafe { libc::sigaction(libc::SIGUSR2, &raw const action, std::ptr::null_mut()) };
-    assert_eq!(installed, 0);
+    guarded("a signal is not an error", || {
+        extern "C" fn ignore(_: libc::c_int) {}
+        // SAFETY: an all-zero `sigaction` is valid: no flags (hence no `SA_RESTART`), an empty mask.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = ignore as extern "C" fn(libc::c_int) as usize;
+        // SAFETY: the handler does nothing, so it is safe in a signal; both pointers are valid or null.
+        let installed =
+            unsafe { libc::sigaction(libc::SIGUSR2, &raw const action, std::ptr::null_mut()) };
+        assert_eq!(installed, 0);
 
-    let poller = Arc::new(Poller::new().unwrap());
-    let is_ready = Mailbox::new();
-    let is_done = Mailbox::new();
-    let waiter = thread::spawn({
-        let poller = Arc::clone(&poller);
-        let (ready, done) = (Arc::clone(&is_ready), Arc::clone(&is_done));
-        move || {
-            // SAFETY: takes nothing, always succeeds.
-            ready.put(unsafe { libc::pthread_self() });
-            done.put(poller.wait(&mut Events::new(), None));
-            // Stays a valid target until the sender has heard of it.
-            let mut events = Events::new();
-            while !events.notified() {
-                poller.wait(&mut events, None).unwrap();
+        let poller = Arc::new(Poller::new().unwrap());
+        let is_ready = Mailbox::new();
+        let is_done = Mailbox::new();
+        let waiter = thread::spawn({
+            let poller = Arc::clone(&poller);
+            let (ready, done) = (Arc::clone(&is_ready), Arc::clone(&is_done));
+            move || {
+                // SAFETY: takes nothing, always succeeds.
+                ready.put(unsafe { libc::pthread_self() });
+                done.put(poller.wait(&mut Events::new(), None));
+                // Stays a valid target until the sender has heard of it.
+                let mut events = Events::new();
+                while !events.notified() {
+                    poller.wait(&mut events, None).unwrap();
+                }
             }
-        }
+        });
+        let thread_id = is_ready.take_within(HANG).unwrap();
+        let outcome = loop {
+            // SAFETY: the thread runs until it is notified, below.
+            assert_eq!(unsafe { libc::pthread_kill(thread_id, libc::SIGUSR2) }, 0);
+            // The signal may have come before the wait; then it is sent again.
+            if let Some(outcome) = is_done.take_within(Duration::from_millis(1)) {
+                break outcome;
+            }
+        };
+        assert_eq!(outcome.unwrap(), 0);
+        poller.notify().unwrap();
+        waiter.join().unwrap();
     });
-    let thread_id = is_ready.take_within(HANG).unwrap();
-    let outcome = loop {
-        // SAFETY: the thread runs until it is notified, below.
-        assert_eq!(unsafe { libc::pthread_kill(thread_id, libc::SIGUSR2) }, 0);
-        // The signal may have come before the wait; then it is sent again.
-        if let Some(outcome) = is_done.take_within(Duration::from_millis(1)) {
-            break outcome;
-        }
-    };
-    assert_eq!(outcome.unwrap(), 0);
-    poller.notify().unwrap();
-    waiter.join().unwrap();
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use super::guard::guarded;
 use crate::queue::{Inbox, Injector, Private, Shared};
 
 /// Scales a count down where every step is interpreted.
@@ -163,46 +164,52 @@ fn an_injector_gives_in_order_and_a_batch_at_a_time() {
 
 #[test]
 fn every_task_is_taken_once_by_owners_thieves_and_takers() {
-    const N_WORKERS: usize = 3;
-    let n_tasks = count(100_000);
-    let queues: Vec<_> = (0..N_WORKERS).map(|_| Shared::new()).collect();
-    let thieves: Vec<_> = queues.iter().map(Shared::thief).collect();
-    let injector = Injector::new();
-    let n_taken = AtomicUsize::new(0);
-    let taken: Vec<AtomicBool> = (0..n_tasks).map(|_| AtomicBool::new(false)).collect();
-    thread::scope(|scope| {
-        let mut threads =
-            vec![scope.spawn(|| (0..n_tasks / 2).for_each(|task| injector.push(task)))];
-        for (index, queue) in queues.into_iter().enumerate() {
-            let (thieves, injector, n_taken, taken) = (&thieves, &injector, &n_taken, &taken);
-            threads.push(scope.spawn(move || {
-                let take = |task: usize| {
-                    assert!(!taken[task].swap(true, Ordering::Relaxed), "taken twice");
-                    n_taken.fetch_add(1, Ordering::Relaxed);
-                };
-                for first in (n_tasks / 2..n_tasks).step_by(7) {
-                    let batch = first..(first + 7).min(n_tasks);
-                    queue.extend(batch.filter(|task| task % N_WORKERS == index));
+    guarded(
+        "every task is taken once by owners thieves and takers",
+        || {
+            const N_WORKERS: usize = 3;
+            let n_tasks = count(100_000);
+            let queues: Vec<_> = (0..N_WORKERS).map(|_| Shared::new()).collect();
+            let thieves: Vec<_> = queues.iter().map(Shared::thief).collect();
+            let injector = Injector::new();
+            let n_taken = AtomicUsize::new(0);
+            let taken: Vec<AtomicBool> = (0..n_tasks).map(|_| AtomicBool::new(false)).collect();
+            thread::scope(|scope| {
+                let mut threads =
+                    vec![scope.spawn(|| (0..n_tasks / 2).for_each(|task| injector.push(task)))];
+                for (index, queue) in queues.into_iter().enumerate() {
+                    let (thieves, injector, n_taken, taken) =
+                        (&thieves, &injector, &n_taken, &taken);
+                    threads.push(scope.spawn(move || {
+                        let take = |task: usize| {
+                            assert!(!taken[task].swap(true, Ordering::Relaxed), "taken twice");
+                            n_taken.fetch_add(1, Ordering::Relaxed);
+                        };
+                        for first in (n_tasks / 2..n_tasks).step_by(7) {
+                            let batch = first..(first + 7).min(n_tasks);
+                            queue.extend(batch.filter(|task| task % N_WORKERS == index));
+                        }
+                        while n_taken.load(Ordering::Relaxed) < n_tasks {
+                            let next = &thieves[(index + 1) % N_WORKERS];
+                            let task = queue
+                                .pop()
+                                .or_else(|| queue.take_from(injector))
+                                .or_else(|| queue.steal(next));
+                            match task {
+                                Some(task) => take(task),
+                                None => thread::yield_now(),
+                            }
+                        }
+                    }));
                 }
-                while n_taken.load(Ordering::Relaxed) < n_tasks {
-                    let next = &thieves[(index + 1) % N_WORKERS];
-                    let task = queue
-                        .pop()
-                        .or_else(|| queue.take_from(injector))
-                        .or_else(|| queue.steal(next));
-                    match task {
-                        Some(task) => take(task),
-                        None => thread::yield_now(),
-                    }
+                // Sanitizers see the join, and not the end of the scope.
+                for thread in threads {
+                    thread.join().expect("it does not panic");
                 }
-            }));
-        }
-        // Sanitizers see the join, and not the end of the scope.
-        for thread in threads {
-            thread.join().expect("it does not panic");
-        }
-    });
-    assert!(injector.is_empty());
-    assert!(thieves.iter().all(crate::queue::Thief::is_empty));
-    assert!(taken.iter().all(|taken| taken.load(Ordering::Relaxed)));
+            });
+            assert!(injector.is_empty());
+            assert!(thieves.iter().all(crate::queue::Thief::is_empty));
+            assert!(taken.iter().all(|taken| taken.load(Ordering::Relaxed)));
+        },
+    );
 }

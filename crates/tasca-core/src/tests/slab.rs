@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
+use super::guard::guarded;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::slab::{self, Class};
 
@@ -168,50 +169,54 @@ fn attachments_nest() {
 
 #[test]
 fn a_cache_that_is_overfull_shares() {
-    let _alone = alone();
-    let (done, wait_done) = mpsc::channel();
-    let (end, wait_end) = mpsc::channel::<()>();
-    let hoarder = thread::spawn(move || {
-        let _attached = Attached::new();
-        drop((0..2_000).map(|_| Cell::new(SMALL)).collect::<Vec<Cell>>());
-        done.send(()).expect("somebody waits");
-        wait_end.recv().expect("somebody sends");
+    guarded("a cache that is overfull shares", || {
+        let _alone = alone();
+        let (done, wait_done) = mpsc::channel();
+        let (end, wait_end) = mpsc::channel::<()>();
+        let hoarder = thread::spawn(move || {
+            let _attached = Attached::new();
+            drop((0..2_000).map(|_| Cell::new(SMALL)).collect::<Vec<Cell>>());
+            done.send(()).expect("somebody waits");
+            wait_end.recv().expect("somebody sends");
+        });
+        wait_done.recv().expect("the other thread is done");
+        let n_before = n_cells();
+        let cells: Vec<Cell> = (0..1_500).map(|_| Cell::new(SMALL)).collect();
+        assert_eq!(
+            n_cells(),
+            n_before,
+            "the other thread keeps some hundred cells at most"
+        );
+        drop(cells);
+        end.send(()).expect("the other thread waits");
+        hoarder.join().expect("no panic");
     });
-    wait_done.recv().expect("the other thread is done");
-    let n_before = n_cells();
-    let cells: Vec<Cell> = (0..1_500).map(|_| Cell::new(SMALL)).collect();
-    assert_eq!(
-        n_cells(),
-        n_before,
-        "the other thread keeps some hundred cells at most"
-    );
-    drop(cells);
-    end.send(()).expect("the other thread waits");
-    hoarder.join().expect("no panic");
 }
 
 #[test]
 fn churn_needs_no_more_memory_than_its_peak() {
-    let _alone = alone();
-    let n_rounds = if cfg!(miri) { 5 } else { 400 };
-    // Made on one thread, freed on another: the way of most tasks.
-    let round = |n_rounds: usize| {
-        let (send, receive) = mpsc::sync_channel::<Vec<Cell>>(1);
-        let maker = thread::spawn(move || {
+    guarded("churn needs no more memory than its peak", || {
+        let _alone = alone();
+        let n_rounds = if cfg!(miri) { 5 } else { 400 };
+        // Made on one thread, freed on another: the way of most tasks.
+        let round = |n_rounds: usize| {
+            let (send, receive) = mpsc::sync_channel::<Vec<Cell>>(1);
+            let maker = thread::spawn(move || {
+                let _attached = Attached::new();
+                for _ in 0..n_rounds {
+                    let cells = (0..500).map(|_| Cell::new(SMALL)).collect();
+                    send.send(cells).expect("somebody receives");
+                }
+            });
             let _attached = Attached::new();
-            for _ in 0..n_rounds {
-                let cells = (0..500).map(|_| Cell::new(SMALL)).collect();
-                send.send(cells).expect("somebody receives");
-            }
-        });
-        let _attached = Attached::new();
-        receive.iter().for_each(drop);
-        maker.join().expect("no panic");
-    };
-    // At most four batches exist at once, wherever the threads were stopped.
-    let warm: Vec<Cell> = (0..3_000).map(|_| Cell::new(SMALL)).collect();
-    drop(warm);
-    let n_before = n_cells();
-    round(n_rounds);
-    assert_eq!(n_cells(), n_before);
+            receive.iter().for_each(drop);
+            maker.join().expect("no panic");
+        };
+        // At most four batches exist at once, wherever the threads were stopped.
+        let warm: Vec<Cell> = (0..3_000).map(|_| Cell::new(SMALL)).collect();
+        drop(warm);
+        let n_before = n_cells();
+        round(n_rounds);
+        assert_eq!(n_cells(), n_before);
+    });
 }

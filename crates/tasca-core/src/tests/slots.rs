@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
+use super::guard::guarded;
 use crate::slots::Slots;
 
 /// First and last index of each of the first chunks, and neighbours.
@@ -66,46 +67,48 @@ fn elements_do_not_move_when_others_are_added() {
 
 #[test]
 fn racing_growers_agree_and_no_chunk_is_lost() {
-    static LIVING: AtomicUsize = AtomicUsize::new(0);
-    struct Counted(AtomicUsize);
-    impl Default for Counted {
-        fn default() -> Self {
-            LIVING.fetch_add(1, Ordering::Relaxed);
-            Self(AtomicUsize::new(0))
+    guarded("racing growers agree and no chunk is lost", || {
+        static LIVING: AtomicUsize = AtomicUsize::new(0);
+        struct Counted(AtomicUsize);
+        impl Default for Counted {
+            fn default() -> Self {
+                LIVING.fetch_add(1, Ordering::Relaxed);
+                Self(AtomicUsize::new(0))
+            }
         }
-    }
-    impl Drop for Counted {
-        fn drop(&mut self) {
-            LIVING.fetch_sub(1, Ordering::Relaxed);
+        impl Drop for Counted {
+            fn drop(&mut self) {
+                LIVING.fetch_sub(1, Ordering::Relaxed);
+            }
         }
-    }
 
-    let n_threads = 4;
-    let n_rounds = if cfg!(miri) { 3 } else { 200 };
-    for _ in 0..n_rounds {
-        let slots = Arc::new(Slots::<Counted>::new());
-        let start = Arc::new(Barrier::new(n_threads));
-        let threads: Vec<_> = (0..n_threads)
-            .map(|_| {
-                let slots = Arc::clone(&slots);
-                let start = Arc::clone(&start);
-                std::thread::spawn(move || {
-                    start.wait();
-                    for index in [0, 64, 191] {
-                        slots.get_or_grow(index).0.fetch_add(1, Ordering::Relaxed);
-                    }
+        let n_threads = 4;
+        let n_rounds = if cfg!(miri) { 3 } else { 200 };
+        for _ in 0..n_rounds {
+            let slots = Arc::new(Slots::<Counted>::new());
+            let start = Arc::new(Barrier::new(n_threads));
+            let threads: Vec<_> = (0..n_threads)
+                .map(|_| {
+                    let slots = Arc::clone(&slots);
+                    let start = Arc::clone(&start);
+                    std::thread::spawn(move || {
+                        start.wait();
+                        for index in [0, 64, 191] {
+                            slots.get_or_grow(index).0.fetch_add(1, Ordering::Relaxed);
+                        }
+                    })
                 })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().expect("a grower panicked");
+                .collect();
+            for thread in threads {
+                thread.join().expect("a grower panicked");
+            }
+            for index in [0, 64, 191] {
+                let seen = slots.get_or_grow(index).0.load(Ordering::Relaxed);
+                assert_eq!(seen, n_threads, "two threads had different chunks");
+            }
+            assert_eq!(LIVING.load(Ordering::Relaxed), 16 + 32 + 32);
+            drop(slots);
+            assert_eq!(LIVING.load(Ordering::Relaxed), 0);
         }
-        for index in [0, 64, 191] {
-            let seen = slots.get_or_grow(index).0.load(Ordering::Relaxed);
-            assert_eq!(seen, n_threads, "two threads had different chunks");
-        }
-        assert_eq!(LIVING.load(Ordering::Relaxed), 16 + 32 + 32);
-        drop(slots);
-        assert_eq!(LIVING.load(Ordering::Relaxed), 0);
-    }
+    });
 }
