@@ -48,15 +48,11 @@ impl Idle {
         (&self.parked[worker / 64], 1 << (worker % 64))
     }
 
-    /// Whether anybody would like some work. A stale answer is repaired at the next boundary.
+    /// Whether anybody would like some work, and may be woken for it. A stale answer is repaired at the next boundary.
     #[inline(always)]
     pub(crate) fn is_hungry(&self) -> bool {
         // Ordering: Relaxed, see above.
-        self.searching.load(Ordering::Relaxed) > 0
-            || self
-                .parked
-                .iter()
-                .any(|word| word.load(Ordering::Relaxed) != 0)
+        self.searching.load(Ordering::Relaxed) > 0 || self.first_parked().is_some()
     }
 
     /// Whether somebody is searching already.
@@ -94,6 +90,7 @@ impl Idle {
     }
 
     /// The first parked worker that may be woken to search.
+    #[inline(always)]
     fn first_parked(&self) -> Option<usize> {
         let worker = self.parked.iter().enumerate().find_map(|(index, word)| {
             let bits = word.load(Ordering::Relaxed);

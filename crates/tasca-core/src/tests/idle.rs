@@ -84,10 +84,12 @@ fn spare_workers_are_not_woken_to_search_but_for_what_is_theirs() {
     let idle = Idle::new(4, 2);
     idle.announce_park(3, false);
     assert_eq!(idle.choose_to_wake(), None);
+    assert!(!idle.is_hungry(), "nobody would come for what is shared");
     assert_eq!(idle.choose(3), Some(3));
     assert!(idle.stop_searching());
     idle.announce_park(3, false);
     idle.set_eligible(4);
+    assert!(idle.is_hungry());
     assert_eq!(idle.choose_to_wake(), Some(3));
 }
 
