@@ -268,6 +268,42 @@ fn a_scope_ends_no_later_than_those_that_its_body_begins_with_the_same_limit() {
     });
 }
 
+#[test]
+fn a_limit_counts_from_no_later_than_what_begins_after_it() {
+    fn begin() -> Expiry {
+        let mut scope = Expiry::after(LONG);
+        scope.enter();
+        scope.suspend();
+        scope
+    }
+    everywhere(|| async {
+        let scope = begin();
+        let mut later = Box::pin(sleep(LONG));
+        assert!(poll_once(&mut later).await.is_pending());
+        assert!(scope.deadline().is_some());
+        assert!(scope.deadline() <= later.deadline());
+        let scope = begin();
+        let later = Handle::current().time() + LONG;
+        assert!(scope.deadline().is_some_and(|deadline| deadline <= later));
+    });
+}
+
+#[test]
+fn what_is_left_of_a_limit_counts_in_the_task_that_a_scope_moves_to() {
+    everywhere(|| async {
+        let mut scope = Expiry::after(LONG);
+        scope.enter();
+        scope.suspend();
+        let deadline = scope.deadline();
+        assert!(deadline.is_some_and(|deadline| deadline <= Handle::current().time() + LONG));
+        let moved = spawn(async move {
+            scope.suspend();
+            scope.deadline()
+        });
+        assert_eq!(moved.await, deadline);
+    });
+}
+
 // T14
 #[test]
 fn a_scope_works_in_the_clean_up_after_another() {

@@ -8,7 +8,7 @@ use crate::primitive::{Arc, Mutex};
 use crate::scheduler::current::{self, Entered, no_runtime, with_runtime};
 use crate::scheduler::extension::Extension;
 use crate::scheduler::shared::Shared;
-use crate::scheduler::timers::{Alarm, Timer};
+use crate::scheduler::timers::{self, Alarm, Timer};
 use crate::task::cancel;
 use crate::task::context::Context;
 use crate::task::error::Problem;
@@ -124,7 +124,7 @@ impl Handle {
     /// `loop.time()`.
     #[must_use]
     pub fn time(&self) -> Instant {
-        self.shared.clock.now()
+        timers::read_clock(&self.shared)
     }
 
     /// Has `callback` called as a step of the event loop, soon.

@@ -37,7 +37,7 @@ impl Clock {
 
     pub(crate) fn now(&self) -> Instant {
         match &self.moved {
-            Some(_) => self.origin + Duration::from_nanos(self.now_ns()),
+            Some(_) => self.instant_of(self.now_ns()),
             None => Instant::now(),
         }
     }
@@ -45,6 +45,15 @@ impl Clock {
     /// The nanoseconds of an instant; 0 for one before the runtime was made.
     pub(crate) fn ns_of(&self, instant: Instant) -> u64 {
         as_ns(instant.saturating_duration_since(self.origin))
+    }
+
+    /// The instant of a number of nanoseconds.
+    pub(crate) fn instant_of(&self, ns: u64) -> Instant {
+        self.origin + Duration::from_nanos(ns)
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        self.moved.is_some()
     }
 
     /// Moves virtual time forward.
@@ -55,6 +64,7 @@ impl Clock {
     }
 }
 
-fn as_ns(duration: Duration) -> u64 {
+/// Nanoseconds, or as many as there can be.
+pub(crate) fn as_ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
+use super::clock::as_ns;
 use super::current;
 use super::shared::Shared;
 use super::worker::Worker;
@@ -142,6 +144,19 @@ pub(crate) fn continue_turns(timers: &Timers) {
     });
 }
 
+/// Reads the clock, for a deadline to be counted from. What this worker's timers have waited for a reading counts from this one,
+/// so that it is not overtaken by what begins later.
+#[inline]
+pub(crate) fn read_clock(shared: &Shared) -> Instant {
+    let now = shared.clock.now();
+    current::with_worker_of(shared, |worker| {
+        if let Some(worker) = worker {
+            worker.with_core(|core| core.timers.note_reading(|| shared.clock.ns_of(now)));
+        }
+    });
+    now
+}
+
 /// An armed timer. Disarmed when dropped.
 #[derive(Debug)]
 pub(crate) struct Timer {
@@ -169,6 +184,31 @@ impl Timer {
                 }
             }
             None => Self::arm_elsewhere(shared, deadline_ns, alarm),
+        })
+    }
+
+    /// Arms a timer that is due so long after this thread's worker looks at the clock next, in a turn that was taken by this thread: a
+    /// busy worker does so every so often, and one that runs dry at once.
+    ///
+    /// `None` where there is no such look to come: outside workers, and in virtual time, where reading the clock costs nothing.
+    #[inline]
+    pub(crate) fn arm_from_next_look(
+        shared: &Shared,
+        delay: Duration,
+        turn: Turn,
+        alarm: Alarm,
+    ) -> Option<Self> {
+        if shared.clock.is_virtual() {
+            return None;
+        }
+        current::with_worker_of(shared, |worker| {
+            let worker = worker?;
+            let delay_ns = as_ns(delay);
+            let key = worker.with_core(|core| core.timers.insert_uncounted(delay_ns, turn, alarm));
+            Some(Self {
+                home: worker.remote().timers,
+                key,
+            })
         })
     }
 
@@ -218,6 +258,23 @@ impl Timer {
     #[inline(always)]
     pub(crate) fn is_armed(&self) -> bool {
         self.home.is_armed(self.key)
+    }
+
+    /// When the timer is due; `None` if it has fired, or belongs to another runtime. If it waits for a look at the clock, this is one.
+    #[cold]
+    pub(crate) fn deadline(&self, shared: &Shared) -> Option<Instant> {
+        let now_ns = shared.clock.now_ns();
+        let deadline_ns = current::with_worker(|worker| match worker {
+            Some(worker) if ptr::eq(worker.remote().timers, self.home) => {
+                worker.with_core(|core| core.timers.deadline_of(self.key, now_ns))
+            }
+            _ => {
+                let mut workers = shared.workers.iter();
+                let home = workers.find(|worker| ptr::eq(worker.timers, self.home))?;
+                home.visit(|core| core.timers.deadline_of(self.key, now_ns))
+            }
+        });
+        deadline_ns.map(|deadline_ns| shared.clock.instant_of(deadline_ns))
     }
 
     /// The name of the expiry that the timer is for.

@@ -200,6 +200,69 @@ fn a_timer_fires_in_the_turn_that_was_taken_for_it() {
 }
 
 #[test]
+fn what_waits_for_a_reading_of_the_clock_counts_from_it() {
+    let wakers = Wakers::default();
+    let mut queue = new_queue();
+    assert_eq!(wakers.fire(&mut queue, 10), []);
+    for (number, delay_ns) in [(2, 7), (0, 3), (4, 1_000_000_000), (1, 3)] {
+        let turn = queue.newest_turn().next();
+        queue.insert_uncounted(delay_ns, turn, wakers.make(number));
+    }
+    assert_eq!(queue.len(), 4);
+    assert_eq!(queue.next_look(), Some(10), "the clock is to be read");
+    assert_eq!(queue.next_deadline(), Some(10));
+    queue.note_reading(|| 50);
+    assert_eq!(queue.next_deadline(), Some(53));
+    queue.note_reading(|| panic!("nothing waits for it"));
+    assert_eq!(wakers.fire(&mut queue, 52), []);
+    assert_eq!(wakers.fire(&mut queue, 53), [0, 1]);
+    // A look of the owner is a reading.
+    let turn = queue.newest_turn().next();
+    queue.insert_uncounted(3, turn, wakers.make(3));
+    assert_eq!(wakers.fire(&mut queue, 1_000_000_049), [2]);
+    assert_eq!(wakers.fire(&mut queue, 1_000_000_052), [4, 3]);
+    assert_eq!((queue.len(), queue.next_look()), (0, None));
+}
+
+#[test]
+fn what_waits_for_a_reading_keeps_its_turn() {
+    let wakers = Wakers::default();
+    let mut queue = new_queue();
+    let turn = queue.newest_turn().next();
+    let far = 1_000_000_000;
+    queue.insert_uncounted(5, turn, wakers.make(0));
+    queue.insert_uncounted(far, turn.next(), wakers.make(2));
+    queue.note_reading(|| 10);
+    queue.insert(15, wakers.make(1));
+    queue.insert(10 + far, wakers.make(3));
+    assert_eq!(wakers.fire(&mut queue, 10 + far), [0, 1, 2, 3]);
+}
+
+#[test]
+fn what_waits_for_a_reading_is_cancelled_like_any_other() {
+    let wakers = Wakers::default();
+    let mut queue = new_queue();
+    let mut arm = |number| {
+        let turn = queue.newest_turn().next();
+        queue.insert_uncounted(5, turn, wakers.make(number))
+    };
+    let keys: [TimerKey; 6] = std::array::from_fn(|number| arm(number as u64));
+    drop(queue.cancel(keys[0]).expect("armed"));
+    drop(queue.shard().cancel_remote(keys[1]).expect("armed"));
+    assert_eq!(queue.deadline_of(keys[0], 1), None);
+    assert_eq!(queue.deadline_of(keys[1], 1), None);
+    assert_eq!(queue.deadline_of(keys[2], 2), Some(6), "counted before");
+    assert_eq!(wakers.fire(&mut queue, 6), [2, 3, 4, 5]);
+    let key = queue.insert_uncounted(5, queue.newest_turn().next(), wakers.make(6));
+    let mut drained = Vec::new();
+    queue.drain_all(&mut drained);
+    assert_eq!(drained.len(), 1);
+    assert!(!queue.shard().is_armed(key));
+    drop(drained);
+    assert_eq!((queue.len(), wakers.n_living()), (0, 0));
+}
+
+#[test]
 fn cancelling_gives_the_waker_back_once() {
     let wakers = Wakers::default();
     let mut queue = new_queue();

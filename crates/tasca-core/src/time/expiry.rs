@@ -2,14 +2,17 @@
 //!
 //! Most scopes end in time, and many before they have suspended once. So nothing is done for those that never
 //! suspend: no timer, no reading of the clock. One that does arms a timer that names the task, without a reference or a waker; ending
-//! it on the same worker costs one locked instruction.
+//! it on the same worker costs one locked instruction. The clock is not read then either: the limit counts from the worker's
+//! next look at it, some 50 µs later at most unless a poll takes longer, and most scopes have ended by then.
 //!
 //! # Order
 //!
 //! The timer is armed late, but must fire as if it had been armed at the entry (rules H4, T12): before the timers of
 //! equal deadline that the body has armed in its first poll. So the scope takes its turn when it is entered. And a scope that
-//! counts from now must not have a later deadline than one that its body began with the same limit: of all scopes
-//! that begin within each other, in one poll, the first reading of the clock after the entry of the outer one counts for that
+//! counts from now must not have a later deadline than one that its body began with the same limit. Limits that wait for the worker's
+//! look have the same one, and whoever reads the clock on that worker before, to begin something else, has them count from
+//! that ([`timers::read_clock`]). Where each scope has to read the clock, of all
+//! that begin within each other, in one poll, the first reading after the entry of the outer one counts for that
 //! too. It is kept in [`READING`] until then.
 
 use std::cell::Cell;
@@ -18,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::Until;
 use crate::primitive::thread_local_const;
-use crate::scheduler::current::with_runtime;
+use crate::scheduler::current::{with_runtime, with_shared};
 use crate::scheduler::timers::{self, Alarm, Timer};
 use crate::task::cancel;
 use crate::task::current::{self, Current};
@@ -74,7 +77,8 @@ enum Timing {
 pub struct Expired(());
 
 impl Expiry {
-    /// A deadline that is `limit` from the first suspension of the body; nothing can be interrupted before that.
+    /// A deadline that is `limit` from the first suspension of the body, by the worker's next look at the clock; nothing can be
+    /// interrupted before that.
     #[must_use]
     pub fn after(limit: Duration) -> Self {
         Self::new(Until::In(limit))
@@ -101,12 +105,14 @@ impl Expiry {
         self.scope.is_some()
     }
 
-    /// Gives the deadline; `None` if there is none, or if it counts from a suspension that has not come.
+    /// Gives the deadline; `None` if there is none, or if it counts from a suspension that has not come, and once a limit has passed.
+    /// A limit that waits for a look at the clock counts from this one.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match self.until {
-            Until::At(deadline) => Some(deadline),
-            Until::In(_) | Until::Never => None,
+        match (self.until, &self.timing) {
+            (Until::At(deadline), _) => Some(deadline),
+            (Until::In(_), Timing::Armed(timer)) => with_shared(|shared| timer.deadline(shared?)),
+            (Until::In(_) | Until::Never, _) => None,
         }
     }
 
@@ -137,7 +143,7 @@ impl Expiry {
     fn is_past(&self) -> bool {
         match self.until {
             Until::In(limit) => limit.is_zero(),
-            Until::At(deadline) => deadline <= with_runtime(|shared| shared.clock.now()),
+            Until::At(deadline) => deadline <= with_runtime(timers::read_clock),
             Until::Never => false,
         }
     }
@@ -162,15 +168,20 @@ impl Expiry {
         if let (Some(scope), Timing::Late(turn)) = (self.scope, &self.timing) {
             let turn = *turn;
             self.timing = with_runtime(|shared| {
-                let now = || *reading.get_or_insert_with(|| shared.clock.now());
+                let alarm = || Alarm::Expire(scope.task);
+                if let (Until::In(limit), None) = (self.until, reading)
+                    && let Some(timer) = Timer::arm_from_next_look(shared, limit, turn, alarm())
+                {
+                    return Timing::Armed(timer);
+                }
+                let now = || *reading.get_or_insert_with(|| timers::read_clock(shared));
                 let Some(deadline) = self.until.resolve(now) else {
                     self.until = Until::Never;
                     return Timing::None;
                 };
                 self.until = Until::At(deadline);
                 let deadline_ns = shared.clock.ns_of(deadline);
-                let alarm = Alarm::Expire(scope.task);
-                Timing::Armed(Timer::arm_in_turn(shared, deadline_ns, turn, alarm))
+                Timing::Armed(Timer::arm_in_turn(shared, deadline_ns, turn, alarm()))
             });
         }
         reading
@@ -179,6 +190,12 @@ impl Expiry {
     /// The body has been moved into another task, which polls it now.
     #[cold]
     fn follow(&mut self, task: TaskPtr) {
+        // What is left of a limit counts, if that can be told: of one that has passed there is nothing.
+        let has_fired = matches!(&self.timing, Timing::Armed(timer) if !timer.is_armed());
+        let now = || has_fired.then(|| with_runtime(|shared| shared.clock.now()));
+        if let Some(deadline) = self.deadline().or_else(now) {
+            self.until = Until::At(deadline);
+        }
         let _left = self.leave();
         let scope = Scope::of(task);
         self.timing = scope.set(self.until);
@@ -257,7 +274,7 @@ impl Scope {
     #[track_caller]
     fn set(&self, until: Until) -> Timing {
         with_runtime(|shared| {
-            let now = shared.clock.now();
+            let now = timers::read_clock(shared);
             match until.resolve(|| now) {
                 None => Timing::None,
                 Some(deadline) if deadline <= now => self.queue(),

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::scheduler::current::{self, with_runtime};
-use crate::scheduler::timers::{Alarm, Timer};
+use crate::scheduler::timers::{self, Alarm, Timer};
 use crate::task::leaf;
 
 /// Waits for `delay`; zero only yields.
@@ -121,7 +121,7 @@ impl Sleep {
     #[track_caller]
     fn begin(until: Until, cx: &Context<'_>) -> Stage {
         with_runtime(|shared| {
-            let Some(deadline) = until.resolve(|| shared.clock.now()) else {
+            let Some(deadline) = until.resolve(|| timers::read_clock(shared)) else {
                 return Stage::Endless;
             };
             let deadline_ns = shared.clock.ns_of(deadline);
@@ -211,7 +211,7 @@ pub fn interval(period: Duration) -> Interval {
     assert!(!period.is_zero(), "an interval needs a period above zero");
     Interval {
         period,
-        next: with_runtime(|shared| shared.clock.now()),
+        next: with_runtime(timers::read_clock),
         sleep: None,
     }
 }

@@ -78,6 +78,11 @@ impl Far {
         true
     }
 
+    /// The entry at a position of a level.
+    pub(super) fn get(&self, level: usize, position: usize) -> Option<&Entry> {
+        self.levels[level].get(position)
+    }
+
     /// Removes the entry at a position of a level.
     #[inline]
     pub(super) fn remove(&mut self, level: usize, position: usize, places: &mut Places) {

@@ -29,6 +29,11 @@ impl Heap {
         self.entries.first()
     }
 
+    /// The entry at a position.
+    pub(super) fn get(&self, position: usize) -> Option<&Entry> {
+        self.entries.get(position)
+    }
+
     pub(super) fn push(&mut self, entry: Entry, places: &mut Places) {
         let position = self.entries.len();
         self.entries.push(entry);

@@ -20,6 +20,7 @@
 //!
 //! | array | holds | costs |
 //! |---|---|---|
+//! | uncounted | what is due some time after the clock is read, which has not been done | a scan when it is |
 //! | fresh | what is due soon, and has been armed just now; a few | a scan when it is full, or one of them is due |
 //! | far | what is not due soon, by levels of eight times the distance | a scan of a level when its earliest is due |
 //! | heap | the rest, and what is due at the moment | a few levels for each |

@@ -61,6 +61,7 @@ impl Entry {
 pub(super) enum Container {
     Heap,
     Fresh,
+    Uncounted,
     /// A level of the far timers.
     Far(usize),
 }
@@ -71,8 +72,9 @@ impl Container {
         match self {
             Self::Heap => 0,
             Self::Fresh => 1,
+            Self::Uncounted => 2,
             // There are a few levels.
-            Self::Far(level) => 2 + level as u32,
+            Self::Far(level) => 3 + level as u32,
         }
     }
 
@@ -81,7 +83,8 @@ impl Container {
         match bits {
             0 => Self::Heap,
             1 => Self::Fresh,
-            far => Self::Far(far as usize - 2),
+            2 => Self::Uncounted,
+            far => Self::Far(far as usize - 3),
         }
     }
 }

@@ -24,9 +24,11 @@ pub(crate) struct TimerQueue<T, S> {
     shard: S,
     payload: PhantomData<T>,
     // Invariant: a slot is on the free list of `places` (and `FREE`), or has one entry, in `fresh`,
-    // `far` or `heap` (and is not `FREE`), or is in `unsettled` (and is `TAKING` or `CANCELLED`).
+    // `far`, `uncounted` or `heap` (and is not `FREE`), or is in `unsettled` (and is `TAKING` or `CANCELLED`).
     places: Places,
     fresh: Unsorted,
+    /// What counts from a reading of the clock that has not been made. The entries have their delay where others have their deadline.
+    uncounted: Unsorted,
     far: Far,
     heap: Heap,
     /// When something was last fired, or might have been.
@@ -58,6 +60,7 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
             payload: PhantomData,
             places: Places::new(),
             fresh: Unsorted::new(Container::Fresh),
+            uncounted: Unsorted::new(Container::Uncounted),
             far: Far::new(),
             heap: Heap::new(),
             now_ns: 0,
@@ -76,7 +79,7 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
     /// How many timers wait. Includes those that other threads have cancelled and that have not
     /// been cleared away yet.
     pub(crate) fn len(&self) -> usize {
-        self.fresh.len() + self.far.len() + self.heap.len()
+        self.fresh.len() + self.uncounted.len() + self.far.len() + self.heap.len()
     }
 
     /// A time at which [`pop_expired`](Self::pop_expired) should be called; `None` without timers.
@@ -84,6 +87,9 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
     /// Never later than the earliest deadline; earlier only if timers have been cancelled.
     #[inline]
     pub(crate) fn next_look(&mut self) -> Option<u64> {
+        if self.uncounted.len() > 0 {
+            return Some(self.now_ns);
+        }
         self.fresh.tighten();
         let heap = self
             .heap
@@ -93,7 +99,8 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
         (next_ns < u64::MAX || self.len() > 0).then_some(next_ns)
     }
 
-    /// The earliest deadline; `None` without timers. Earlier only if other threads have cancelled timers.
+    /// The earliest deadline; `None` without timers. Earlier only if other threads have cancelled timers, or if there are some that
+    /// count from a reading of the clock to come.
     ///
     /// May have to look at many timers.
     pub(crate) fn next_deadline(&mut self) -> Option<u64> {
@@ -117,6 +124,28 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
     /// Arms a timer, in a turn that was taken for it.
     #[inline]
     pub(crate) fn insert_in_turn(&mut self, deadline_ns: u64, turn: Turn, payload: T) -> TimerKey {
+        let (key, entry) = self.arm(deadline_ns, turn, payload);
+        if !self.far.push(entry, self.now_ns, &mut self.places) {
+            if self.fresh.len() >= FRESH_MAX {
+                self.age();
+            }
+            self.fresh.push(entry, &mut self.places);
+        }
+        key
+    }
+
+    /// Arms a timer that is due so long after the next reading of the clock that the queue is [told of](Self::note_reading), in a turn
+    /// that was taken for it.
+    #[inline]
+    pub(crate) fn insert_uncounted(&mut self, delay_ns: u64, turn: Turn, payload: T) -> TimerKey {
+        let (key, entry) = self.arm(delay_ns, turn, payload);
+        self.uncounted.push(entry, &mut self.places);
+        key
+    }
+
+    /// Puts a payload into a slot; gives the timer's name, and the entry to be put somewhere.
+    #[inline(always)]
+    fn arm(&mut self, deadline_ns: u64, turn: Turn, payload: T) -> (TimerKey, Entry) {
         if self.newest_turn.is_before(turn) {
             self.newest_turn = turn;
         }
@@ -132,13 +161,51 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
             turn,
             slot,
         };
-        if !self.far.push(entry, self.now_ns, &mut self.places) {
-            if self.fresh.len() >= FRESH_MAX {
-                self.age();
-            }
-            self.fresh.push(entry, &mut self.places);
+        (TimerKey { slot, generation }, entry)
+    }
+
+    /// Tells of a reading of the clock: what has waited for one counts from it.
+    #[inline]
+    pub(crate) fn note_reading(&mut self, now_ns: impl FnOnce() -> u64) {
+        if self.uncounted.len() > 0 {
+            self.count_from(now_ns());
         }
-        TimerKey { slot, generation }
+    }
+
+    #[cold]
+    fn count_from(&mut self, now_ns: u64) {
+        let Self {
+            places,
+            uncounted,
+            far,
+            heap,
+            ..
+        } = self;
+        uncounted.take_if(places, |entry, places| {
+            let entry = Entry {
+                deadline_ns: now_ns.saturating_add(entry.deadline_ns),
+                ..entry
+            };
+            if !far.push(entry, now_ns, places) {
+                heap.push(entry, places);
+            }
+            true
+        });
+    }
+
+    /// When a timer is due; `None` if it has fired or been cancelled. What waits for a reading of the clock counts from `now_ns`.
+    pub(crate) fn deadline_of(&mut self, key: TimerKey, now_ns: u64) -> Option<u64> {
+        self.note_reading(|| now_ns);
+        if !self.shard.is_armed(key) {
+            return None;
+        }
+        let entry = match self.places.get(key.slot) {
+            (Container::Fresh, position) => self.fresh.get(position),
+            (Container::Uncounted, position) => self.uncounted.get(position),
+            (Container::Far(level), position) => self.far.get(level, position),
+            (Container::Heap, position) => self.heap.get(position),
+        };
+        entry.map(|entry| entry.deadline_ns)
     }
 
     /// Cancels a timer at once and returns its payload; nothing if it has fired or been cancelled.
@@ -150,6 +217,9 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
         match self.places.get(key.slot) {
             (Container::Fresh, position) => {
                 self.fresh.remove(position, &mut self.places);
+            }
+            (Container::Uncounted, position) => {
+                self.uncounted.remove(position, &mut self.places);
             }
             (Container::Far(level), position) => {
                 self.far.remove(level, position, &mut self.places);
@@ -200,6 +270,7 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
     ) -> bool {
         self.sweep_if_due();
         self.now_ns = now_ns;
+        self.note_reading(|| now_ns);
         self.far
             .bring_near(now_ns, &mut self.heap, &mut self.places);
         if self.fresh.bound_ns() <= now_ns {
@@ -227,6 +298,8 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
     ///
     /// None of the keys is armed afterwards. The queue stays usable.
     pub(crate) fn drain_all(&mut self, out: &mut Vec<T>) {
+        let now_ns = self.now_ns;
+        self.note_reading(|| now_ns);
         let Self {
             places, far, heap, ..
         } = self;
@@ -365,6 +438,7 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
             shard,
             places,
             fresh,
+            uncounted,
             far,
             heap,
             unsettled,
@@ -387,6 +461,7 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
             true
         };
         fresh.take_if(places, &mut is_cleared);
+        uncounted.take_if(places, &mut is_cleared);
         far.take_if(places, &mut is_cleared);
         heap.retain(places, |entry, places| !is_cleared(entry, places));
     }

@@ -35,6 +35,11 @@ impl Unsorted {
         self.bound_ns
     }
 
+    /// The entry at a position.
+    pub(super) fn get(&self, position: usize) -> Option<&Entry> {
+        self.entries.get(position)
+    }
+
     pub(super) fn is_bound_loose(&self) -> bool {
         self.is_bound_loose
     }
