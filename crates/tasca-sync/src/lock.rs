@@ -6,11 +6,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use super::primitive::Arc;
 use super::protected::Protected;
-use super::raw_lock::RawLock;
+use super::raw_lock::{Acquire, RawLock};
 use super::shared::Shared;
+use super::wait::Wait;
 
 /// A lock that owns a value, and lets one task at a time at it, first come first served.
 ///
@@ -79,9 +82,11 @@ impl<T> Lock<T> {
     /// next in line gets it. A cancellation wins over a lock that becomes free at the same time.
     #[doc(alias = "acquire")]
     #[inline]
-    pub async fn lock(&self) -> LockGuard<'_, T> {
-        self.raw.acquire().await;
-        Self::guard(Shared::Borrowed(self))
+    pub fn lock(&self) -> impl Future<Output = LockGuard<'_, T>> {
+        Locking {
+            lock: self,
+            turn: self.raw.acquire(),
+        }
     }
 
     /// As [`lock`](Self::lock), with a guard that keeps the lock alive instead of borrowing it.
@@ -168,6 +173,24 @@ impl<T> Lock<T> {
             is_held: true,
             marker: PhantomData,
         }
+    }
+}
+
+/// Waits for the lock.
+// A type of its own: the poll of an `async fn` is a call wherever the compiler has put it into another unit than the
+// caller's, and a lock that is free takes less time than that.
+struct Locking<'a, T> {
+    lock: &'a Lock<T>,
+    turn: Wait<'a, Acquire<'a>>,
+}
+
+impl<'a, T> Future for Locking<'a, T> {
+    type Output = LockGuard<'a, T>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<LockGuard<'a, T>> {
+        ready!(Pin::new(&mut self.turn).poll(cx));
+        Poll::Ready(Lock::guard(Shared::Borrowed(self.lock)))
     }
 }
 

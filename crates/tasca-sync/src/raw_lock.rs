@@ -65,6 +65,7 @@ impl RawLock {
         self.try_fast() || (self.has_line() && self.try_take(&self.line.lock()))
     }
 
+    #[inline]
     pub(crate) fn acquire(&self) -> Wait<'_, Acquire<'_>> {
         Wait::new(Acquire(self))
     }
