@@ -6,6 +6,7 @@
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -19,6 +20,42 @@ mod class;
 
 use class::SIZES;
 pub(crate) use class::{CELL_ALIGN, Class};
+
+/// A block beside a cell comes from the allocator.
+#[derive(Debug)]
+pub(crate) struct Block<T>(Box<T>);
+
+impl<T> Block<T> {
+    pub(crate) fn new(make: impl FnOnce() -> T) -> Self {
+        Self(Box::new(make()))
+    }
+
+    pub(crate) fn into_raw(self) -> *mut T {
+        Box::into_raw(self.0)
+    }
+
+    /// # Safety
+    ///
+    /// As for the real one.
+    pub(crate) unsafe fn from_raw(value: *mut T) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { Box::from_raw(value) })
+    }
+}
+
+impl<T> Deref for Block<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Block<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
 
 struct Memory {
     start: NonNull<u8>,

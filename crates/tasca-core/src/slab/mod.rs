@@ -7,10 +7,11 @@
 //! spawn pays nothing for being listed.
 //!
 //! A thread that runs tasks keeps free cells in a cache of its own; every other thread, and a cache that is
-//! empty or overfull, goes to the depot behind a lock, a batch at a time.
+//! empty or overfull, goes to the depot behind a lock, a batch at a time. What a few tasks have beside their cell is in a [`Block`].
 //!
 //! Invariant: of a free cell only the first word (zero) and the second (the free list's link) have a meaning.
 
+mod block;
 mod class;
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
@@ -19,6 +20,7 @@ use std::ptr::{self, NonNull};
 
 use crate::primitive::{AtomicU64, Mutex, Ordering, thread_local_const};
 
+pub(crate) use block::Block;
 pub(crate) use class::{CELL_ALIGN, Class};
 use class::{LARGE_ALIGN, N_CLASSES, SIZES};
 
@@ -111,6 +113,7 @@ thread_local_const! {
 /// Lets this thread keep free cells, until the matching [`detach`].
 pub(crate) fn attach() {
     CACHE.with(|cache| cache.attached.set(cache.attached.get() + 1));
+    block::keep();
 }
 
 /// Ends what [`attach`] began; the last one gives the kept cells back.
@@ -122,6 +125,8 @@ pub(crate) fn detach() {
             for (mine, shared) in cache.free.iter().zip(&depot.free) {
                 move_cells(mine, shared, u32::MAX);
             }
+            drop(depot);
+            block::give_back();
         }
     });
 }

@@ -16,10 +16,10 @@ use super::ext::{Ext, Waiter, WaiterKind, Waiters};
 use super::handle::TaskRef;
 use super::header::{Header, Parts, TaskPtr, VTable};
 use super::observe;
-use super::schedule::Anchor;
+use super::schedule::{Anchor, Schedule};
 use super::state::{End, Kind, Snapshot, State};
 use super::waker;
-use crate::slab::{self, CELL_ALIGN, Class};
+use crate::slab::{self, Block, CELL_ALIGN, Class};
 
 /// A task's memory. The header must come first: a pointer to the one is a pointer to the other.
 #[repr(C)]
@@ -43,7 +43,7 @@ pub(crate) struct Birth {
     pub(crate) id: u64,
     pub(crate) location: &'static Location<'static>,
     pub(crate) scheduler: NonNull<Anchor>,
-    pub(crate) ext: Option<Box<Ext>>,
+    pub(crate) ext: Option<Block<Ext>>,
 }
 
 /// Makes a cell. It belongs to the caller as its holder, and has two references: the runtime's and the handle's.
@@ -435,6 +435,15 @@ fn wake_slot(task: TaskPtr) {
 #[cold]
 fn notify_listed(task: TaskPtr, before: Snapshot) {
     let ext = task.ext().expect("listed waiters have a side block");
+    // SAFETY: the thread that completes a task keeps its scheduler alive.
+    let scheduler = unsafe { task.scheduler() };
+    let separate = scheduler.separates_callbacks() && !scheduler.permutes_steps();
+    if !before.has_waiter() {
+        let only = ext.shared.lock().waiters.take_only();
+        if let Some(only) = only {
+            return tell(task, scheduler, separate, only);
+        }
+    }
     let (mut waiters, before_slot) = {
         let mut shared = ext.shared.lock();
         (std::mem::take(&mut shared.waiters), shared.before_slot)
@@ -444,9 +453,6 @@ fn notify_listed(task: TaskPtr, before: Snapshot) {
         let what = WaiterKind::Wake(unsafe { task.header().take_waiter() });
         waiters.insert(before_slot.min(waiters.len()), Waiter { id: 0, what });
     }
-    // SAFETY: the thread that completes a task keeps its scheduler alive.
-    let scheduler = unsafe { task.scheduler() };
-    let separate = scheduler.separates_callbacks() && !scheduler.permutes_steps();
     let has_calls = waiters
         .iter()
         .any(|waiter| matches!(waiter.what, WaiterKind::Call(_)));
@@ -461,17 +467,23 @@ fn notify_listed(task: TaskPtr, before: Snapshot) {
         return;
     }
     for Waiter { what, .. } in waiters {
-        match what {
-            WaiterKind::Wake(waker) => waker::wake_quietly(task, waker),
-            WaiterKind::Tell(observer, index) if separate => {
-                let task = TaskRef::from_ptr(task);
-                scheduler.call_soon(Box::new(move || observer.child_done(index, &task)));
-            }
-            WaiterKind::Tell(observer, index) => observe::tell_quietly(task, observer, index),
-            WaiterKind::Call(callback) => {
-                let task = TaskRef::from_ptr(task);
-                scheduler.call_soon(Box::new(move || callback.run(task)));
-            }
+        tell(task, scheduler, separate, what);
+    }
+}
+
+/// Tells one of those who are told one by one.
+#[inline]
+fn tell(task: TaskPtr, scheduler: &dyn Schedule, separate: bool, what: WaiterKind) {
+    match what {
+        WaiterKind::Wake(waker) => waker::wake_quietly(task, waker),
+        WaiterKind::Tell(observer, index) if separate => {
+            let task = TaskRef::from_ptr(task);
+            scheduler.call_soon(Box::new(move || observer.child_done(index, &task)));
+        }
+        WaiterKind::Tell(observer, index) => observe::tell_quietly(task, observer, index),
+        WaiterKind::Call(callback) => {
+            let task = TaskRef::from_ptr(task);
+            scheduler.call_soon(Box::new(move || callback.run(task)));
         }
     }
 }

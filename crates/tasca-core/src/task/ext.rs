@@ -17,6 +17,7 @@ use super::group::Forward;
 use super::header::TaskPtr;
 use super::observe::Observer;
 use crate::primitive::{Mutex, Ordering};
+use crate::slab::Block;
 
 /// Waiters beyond the one in the header, callbacks, name, requests, context.
 #[derive(Debug)]
@@ -106,19 +107,21 @@ impl std::fmt::Debug for Waiter {
 }
 
 impl Ext {
-    pub(crate) fn new(context: Option<Context>, name: Option<Arc<str>>) -> Box<Self> {
-        let shared = Shared {
-            name,
-            ..Shared::default()
-        };
-        Self::with(context, shared)
+    pub(crate) fn new(context: Option<Context>, name: Option<Arc<str>>) -> Block<Self> {
+        Self::with(context, name, Waiters::default())
     }
 
-    fn with(context: Option<Context>, shared: Shared) -> Box<Self> {
-        Box::new(Self {
+    #[inline(always)]
+    fn with(context: Option<Context>, name: Option<Arc<str>>, waiters: Waiters) -> Block<Self> {
+        Block::new(|| Self {
             context: context.map_or_else(OnceLock::new, OnceLock::from),
             forward: None,
-            shared: Mutex::new(shared),
+            shared: Mutex::new(Shared {
+                name,
+                next_id: waiters.len() as u64,
+                waiters,
+                ..Shared::default()
+            }),
         })
     }
 
@@ -127,19 +130,20 @@ impl Ext {
         observer: Arc<dyn Observer>,
         context: Option<Context>,
         name: Option<Arc<str>>,
-    ) -> Box<Self> {
-        let mut shared = Shared {
-            name,
-            ..Shared::default()
+    ) -> Block<Self> {
+        let first = Waiter {
+            id: 1,
+            what: WaiterKind::Tell(observer, 0),
         };
-        let id = shared.next_waiter_id();
-        let what = WaiterKind::Tell(observer, 0);
-        shared.waiters.push_back(Waiter { id, what });
-        Self::with(context, shared)
+        let waiters = Waiters {
+            first: Some(first),
+            others: VecDeque::new(),
+        };
+        Self::with(context, name, waiters)
     }
 
     /// The side block of a task that stands for others.
-    pub(crate) fn forwarding(target: Forward) -> Box<Self> {
+    pub(crate) fn forwarding(target: Forward) -> Block<Self> {
         let mut ext = Self::new(None, None);
         ext.forward = Some(target);
         ext
@@ -190,6 +194,17 @@ impl Waiters {
 
     pub(crate) fn pop_front(&mut self) -> Option<Waiter> {
         std::mem::replace(&mut self.first, self.others.pop_front())
+    }
+
+    /// Takes the first if there are no others, and it is not called: the end of most tasks that are observed.
+    pub(crate) fn take_only(&mut self) -> Option<WaiterKind> {
+        if !self.others.is_empty() {
+            return None;
+        }
+        let only = self
+            .first
+            .take_if(|first| !matches!(first.what, WaiterKind::Call(_)))?;
+        Some(only.what)
     }
 
     pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Waiter> {
@@ -261,7 +276,7 @@ impl TaskPtr {
         if let Some(ext) = self.ext() {
             return ext;
         }
-        let new = Box::into_raw(Ext::new(None, None));
+        let new = Block::into_raw(Ext::new(None, None));
         // Ordering: AcqRel: the block's contents go with the pointer; the loser sees the winner's.
         let result = self.header().ext.compare_exchange(
             ptr::null_mut(),
@@ -274,7 +289,7 @@ impl TaskPtr {
             Ok(_) => unsafe { &*new },
             Err(theirs) => {
                 // SAFETY: nobody else has seen the loser's block.
-                drop(unsafe { Box::from_raw(new) });
+                drop(unsafe { Block::from_raw(new) });
                 // SAFETY: a side block stays as long as its cell.
                 unsafe { &*theirs }
             }

@@ -11,6 +11,7 @@ use super::ext::Ext;
 use super::schedule::{Anchor, Schedule};
 use super::state::State;
 use crate::primitive::{AtomicPtr, UnsafeCell};
+use crate::slab::Block;
 
 /// What a cell can do, by the type of its future.
 pub(crate) struct VTable {
@@ -112,7 +113,7 @@ impl Parts {
     #[inline(always)]
     pub(crate) fn new(
         vtable: &'static VTable,
-        ext: Option<Box<Ext>>,
+        ext: Option<Block<Ext>>,
         id: u64,
         location: &'static Location<'static>,
         scheduler: NonNull<Anchor>,
@@ -121,7 +122,7 @@ impl Parts {
             vtable,
             waiter: UnsafeCell::new(MaybeUninit::uninit()),
             waits_for: UnsafeCell::new(WaitsFor::NOTHING),
-            ext: AtomicPtr::new(ext.map_or(std::ptr::null_mut(), Box::into_raw)),
+            ext: AtomicPtr::new(ext.map_or(std::ptr::null_mut(), Block::into_raw)),
             id,
             location,
             scheduler,
@@ -267,8 +268,8 @@ impl TaskPtr {
         // Ordering: Acquire pairs with the exchange in `ext_or_new`.
         let ext = self.header().ext.load(crate::primitive::Ordering::Acquire);
         if !ext.is_null() {
-            // SAFETY: the pointer was made by `Box::into_raw` when the side block was set, once.
-            drop(unsafe { Box::from_raw(ext) });
+            // SAFETY: the pointer was made by `Block::into_raw` when the side block was set, once.
+            drop(unsafe { Block::from_raw(ext) });
         }
         let free = self.header().vtable.free;
         // SAFETY: the caller's promise is the duty of `free`.

@@ -19,6 +19,7 @@ use super::header::TaskPtr;
 use super::schedule::{Anchor, Callback, Schedule};
 use super::state::{CancelRequest, Kind};
 use crate::primitive::{Ordering, StaticU64};
+use crate::slab::Block;
 
 /// What a passive cell holds until it is completed: the scheduler that its callbacks run on.
 pub(super) struct Passive<T> {
@@ -116,7 +117,7 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Task<T>) {
 /// As [`promise`], with a side block.
 pub(crate) fn new_promise<T: Send + 'static>(
     location: &'static Location<'static>,
-    ext: Option<Box<Ext>>,
+    ext: Option<Block<Ext>>,
 ) -> (Promise<T>, Task<T>) {
     let scheduler = current::keep_scheduler().unwrap_or_else(|| Arc::new(Inline));
     let birth = Birth {

@@ -1,13 +1,14 @@
 //! Memory of cells: reused, enumerable, given back, and no more of it than is needed.
 
 use std::collections::HashSet;
-use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use super::guard::guarded;
 use crate::primitive::{AtomicU64, Ordering};
-use crate::slab::{self, Class};
+use crate::slab::{self, Block, Class};
 
 /// The slab is one for the process, so its tests take turns.
 fn alone() -> MutexGuard<'static, ()> {
@@ -218,5 +219,63 @@ fn churn_needs_no_more_memory_than_its_peak() {
         let n_before = n_cells();
         round(n_rounds);
         assert_eq!(n_cells(), n_before);
+    });
+}
+
+fn address_of<T>(block: &Block<T>) -> usize {
+    ptr::from_ref::<T>(block).addr()
+}
+
+#[test]
+fn the_memory_of_a_block_serves_the_next_one_of_its_thread() {
+    let _attached = Attached::new();
+    let blocks = [1, 2, 3].map(|number| Block::new(|| number));
+    assert_eq!(blocks.each_ref().map(|block| **block), [1, 2, 3]);
+    let addresses = blocks.each_ref().map(address_of);
+    drop(blocks);
+    let mut raw = Vec::new();
+    // Last freed first, whatever is in it.
+    for address in addresses.into_iter().rev() {
+        let mut block = Block::new(|| [7_u64; 40]);
+        assert_eq!(address_of(&block), address);
+        block[39] = 8;
+        assert_eq!((block[0], block[39]), (7, 8));
+        // Not freed, or the next one would get it.
+        raw.push(block.into_raw());
+    }
+    for block in raw {
+        // SAFETY: it comes from `into_raw`.
+        drop(unsafe { Block::from_raw(block) });
+    }
+    assert_eq!(address_of(&Block::new(|| 0)), addresses[0]);
+}
+
+#[test]
+fn a_block_drops_its_value_once_and_is_free_even_if_that_panics() {
+    struct Bomb(Arc<()>);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert_eq!(Arc::strong_count(&self.0), 2, "dropped once");
+            panic!("a drop that panics");
+        }
+    }
+    let _attached = Attached::new();
+    let count = Arc::new(());
+    let block = Block::new(|| Bomb(Arc::clone(&count)));
+    let address = address_of(&block);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(block))).is_err());
+    assert_eq!(Arc::strong_count(&count), 1);
+    assert_eq!(address_of(&Block::new(|| 0)), address);
+}
+
+#[test]
+fn a_block_may_end_on_another_thread() {
+    guarded("a block may end on another thread", || {
+        let _attached = Attached::new();
+        let block = Block::new(|| Arc::new(5));
+        let value = Arc::clone(&block);
+        let sent = thread::spawn(move || drop(block)).join();
+        assert!(sent.is_ok());
+        assert_eq!(Arc::strong_count(&value), 1);
     });
 }
