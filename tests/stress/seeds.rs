@@ -1,6 +1,8 @@
 //! Whole programs in an order drawn from thousands of seeds, on the deterministic runtime: what must hold at the end, whatever
 //! the order. Each run is over in a millisecond, and its seed gives it again: set `TASCA_STRESS_SEED`.
 //!
+//! The same programs run on up to 16 workers that steal from each other. Then the seed gives the program, and not the order.
+//!
 //! A wake-up that is lost shows as a run that hangs, since nothing but wake-ups makes it go on.
 
 use std::pin::Pin;
@@ -19,7 +21,7 @@ use tasca::{
 };
 use tasca_tests::{Counter, Kind, Random, guarded, runtime};
 
-use crate::{Said, from_env};
+use crate::{ROUNDS, Said, from_env};
 
 /// Seeds that each program runs with.
 const N_SEEDS: u64 = if cfg!(debug_assertions) { 500 } else { 5_000 };
@@ -51,18 +53,38 @@ where
         guarded(&format!("{name}: seeds {block}..{end}"), move || {
             for seed in block..end {
                 let said = Said(format!("{name}: TASCA_STRESS_SEED={seed}"));
-                run(seed, ending, program);
+                run(Kind::Deterministic(seed), seed, ending, program);
                 drop(said);
             }
         });
     }
 }
 
-fn run<F>(seed: u64, ending: Ending, program: fn(Random, Arc<World>) -> F)
+/// Runs `program` for some seeds on threads, with more workers than cores and with few.
+fn on_threads<F>(name: &'static str, ending: Ending, program: fn(Random, Arc<World>) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let (runtime, problems) = runtime(Kind::Deterministic(seed));
+    let rounds = from_env("TASCA_STRESS_ROUNDS").unwrap_or(ROUNDS);
+    for round in 0..rounds * 4 {
+        let kind = match round % 4 {
+            0 => Kind::MultiThread(16),
+            1 => Kind::MultiThread(2),
+            2 => Kind::MultiThread(6),
+            _ => Kind::CurrentThread,
+        };
+        let seed = from_env("TASCA_STRESS_SEED").unwrap_or_else(Random::fresh_seed);
+        let said = Said(format!("{name}: TASCA_STRESS_SEED={seed} on {kind:?}"));
+        guarded(&said.0.clone(), move || run(kind, seed, ending, program));
+        drop(said);
+    }
+}
+
+fn run<F>(kind: Kind, seed: u64, ending: Ending, program: fn(Random, Arc<World>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (runtime, problems) = runtime(kind);
     let world = Arc::new(World::new());
     let main = runtime
         .handle()
@@ -73,7 +95,7 @@ where
         Ending::Closed => {
             // One that spawns more while it is cancelled leaves those to the next round.
             while !runtime.cancel_tasks().is_empty() || world.is_busy() {}
-            world.check_cleanups();
+            world.check_cleanups(&runtime);
         }
         Ending::CutOff => {}
     }
@@ -135,7 +157,9 @@ impl World {
     }
 
     fn is_busy(&self) -> bool {
-        self.begun.get() != self.ended.get()
+        // In this order: what begins between the two looks counts as busy.
+        let n_ended = self.ended.get();
+        n_ended != self.begun.get()
     }
 
     /// Spawns a task that is counted, and watched for polls that must not be.
@@ -179,14 +203,21 @@ impl World {
             while self.is_busy() {
                 sleep(Duration::from_millis(1)).await;
             }
-            // The last one's callback comes after its end.
-            yield_now().await;
         });
-        self.check_cleanups();
+        self.check_cleanups(runtime);
     }
 
     /// What is due when tasks end by themselves.
-    fn check_cleanups(&self) {
+    fn check_cleanups(&self, runtime: &Runtime) {
+        // Callbacks come after the ends of their tasks, and a worker may be held up before it calls them.
+        runtime.block_on(async {
+            for _ in 0..10_000 {
+                if self.begun.get() <= self.callbacks.get() {
+                    break;
+                }
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
         assert_eq!(self.cleanups_due.get(), self.cleanups.get(), "clean-ups");
         assert_eq!(self.begun.get(), self.callbacks.get(), "callbacks");
     }
@@ -371,64 +402,86 @@ async fn leaf(random: &mut Random, world: &Arc<World>) {
     }
 }
 
-#[test]
-fn programs_of_every_kind_lose_nothing() {
-    for_each_seed("programs", Ending::Whole, |mut random, world| async move {
-        let tasks: Vec<_> = (0..1 + random.below(5))
-            .map(|_| world.spawn(work(random.split(), Arc::clone(&world), 3)))
-            .collect();
-        for task in &tasks {
-            if random.one_in(3) {
-                sleep(Duration::from_micros(random.below(600))).await;
-                task.cancel_with("by the program");
-            }
+/// The program cancels some of its tasks.
+async fn some_are_cancelled(mut random: Random, world: Arc<World>) {
+    let tasks: Vec<_> = (0..1 + random.below(5))
+        .map(|_| world.spawn(work(random.split(), Arc::clone(&world), 3)))
+        .collect();
+    for task in &tasks {
+        if random.one_in(3) {
+            sleep(Duration::from_micros(random.below(600))).await;
+            task.cancel_with("by the program");
         }
-        for task in tasks {
-            if let Err(error) = task.outcome().await {
-                assert!(error.is_cancelled(), "{error}");
-            }
+    }
+    for task in tasks {
+        if let Err(error) = task.outcome().await {
+            assert!(error.is_cancelled(), "{error}");
         }
-    });
+    }
 }
 
 /// Anybody cancels anybody, and some take it back.
+async fn anybody_is_cancelled(mut random: Random, world: Arc<World>) {
+    let canceller = spawn(Arc::clone(&world).cancel_any(random.split()));
+    let tasks: Vec<_> = (0..1 + random.below(5))
+        .map(|_| world.spawn(work(random.split(), Arc::clone(&world), 3)))
+        .collect();
+    for task in tasks {
+        if let Err(error) = task.outcome().await {
+            assert!(error.is_cancelled(), "{error}");
+        }
+    }
+    world.event.set();
+    canceller.await;
+}
+
+/// The program ends before its tasks.
+async fn all_are_left(mut random: Random, world: Arc<World>) {
+    for _ in 0..1 + random.below(5) {
+        drop(world.spawn(work(random.split(), Arc::clone(&world), 3)));
+    }
+    let patience = Duration::from_micros(random.below(400));
+    sleep(patience).await;
+}
+
+#[test]
+fn programs_of_every_kind_lose_nothing() {
+    for_each_seed("programs", Ending::Whole, some_are_cancelled);
+}
+
 #[test]
 fn programs_in_a_storm_of_cancels_lose_nothing() {
-    for_each_seed("cancels", Ending::Whole, |mut random, world| async move {
-        let canceller = spawn(Arc::clone(&world).cancel_any(random.split()));
-        let tasks: Vec<_> = (0..1 + random.below(5))
-            .map(|_| world.spawn(work(random.split(), Arc::clone(&world), 3)))
-            .collect();
-        for task in tasks {
-            if let Err(error) = task.outcome().await {
-                assert!(error.is_cancelled(), "{error}");
-            }
-        }
-        world.event.set();
-        canceller.await;
-    });
+    for_each_seed("cancels", Ending::Whole, anybody_is_cancelled);
 }
 
 /// What is left when main is done is cancelled, cleans up, and ends.
 #[test]
 fn programs_that_are_closed_clean_up() {
-    for_each_seed("closed", Ending::Closed, |mut random, world| async move {
-        for _ in 0..1 + random.below(5) {
-            drop(world.spawn(work(random.split(), Arc::clone(&world), 3)));
-        }
-        let patience = Duration::from_micros(random.below(400));
-        sleep(patience).await;
-    });
+    for_each_seed("closed", Ending::Closed, all_are_left);
 }
 
 /// The runtime ends in the middle: every task is dropped where it is, once, and what it held is free.
 #[test]
 fn programs_that_are_cut_off_give_everything_back() {
-    for_each_seed("cut off", Ending::CutOff, |mut random, world| async move {
-        for _ in 0..1 + random.below(5) {
-            drop(world.spawn(work(random.split(), Arc::clone(&world), 3)));
-        }
-        let patience = Duration::from_micros(random.below(400));
-        sleep(patience).await;
-    });
+    for_each_seed("cut off", Ending::CutOff, all_are_left);
+}
+
+#[test]
+fn programs_of_every_kind_lose_nothing_on_threads() {
+    on_threads("programs", Ending::Whole, some_are_cancelled);
+}
+
+#[test]
+fn programs_in_a_storm_of_cancels_lose_nothing_on_threads() {
+    on_threads("cancels", Ending::Whole, anybody_is_cancelled);
+}
+
+#[test]
+fn programs_that_are_closed_clean_up_on_threads() {
+    on_threads("closed", Ending::Closed, all_are_left);
+}
+
+#[test]
+fn programs_that_are_cut_off_give_everything_back_on_threads() {
+    on_threads("cut off", Ending::CutOff, all_are_left);
 }
