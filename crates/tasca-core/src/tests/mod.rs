@@ -6,6 +6,7 @@
 mod biased;
 #[cfg(unix)]
 mod driver;
+#[expect(unreachable_pub, reason = "public where it belongs to")]
 #[path = "../../../../tests/src/guard.rs"]
 mod guard;
 mod idle;
