@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tasca::blocking::{Queued, ThreadPool};
 use tasca::spawn;
-use tasca_tests::{Kind, guarded, panic_of, panic_text};
+use tasca_tests::{Kind, end_if_it_hangs, guarded, panic_of, panic_text};
 
 const KINDS: [Kind; 3] = [
     Kind::MultiThread(2),
@@ -61,6 +61,8 @@ fn fork(child: impl FnOnce()) -> libc::pid_t {
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork failed");
     if pid == 0 {
+        // An alarm is not inherited.
+        end_if_it_hangs();
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
         if let Err(payload) = &ended {
             eprintln!("in the child: {}", panic_text(&**payload));
@@ -87,6 +89,7 @@ fn wait_for(pid: libc::pid_t) -> i32 {
 #[test]
 #[ignore = "the child of the other test"]
 fn forks() {
+    end_if_it_hangs();
     for kind in KINDS {
         let runtime = kind.builder().build().expect("a runtime can be made");
         let handle = runtime.handle();
@@ -131,6 +134,7 @@ fn forks() {
 #[test]
 #[ignore = "the child of the other test"]
 fn forks_with_a_pool() {
+    end_if_it_hangs();
     let pool = ThreadPool::new(2);
     let runtime = Kind::MultiThread(2)
         .builder()

@@ -13,7 +13,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio, exit};
 use std::time::Duration;
 
 use tasca::{Runtime, catch_cancelled, current_task, spawn};
-use tasca_tests::{Gate, guarded};
+use tasca_tests::{Gate, end_if_it_hangs, guarded, let_interrupts_end_it};
 
 const INTERRUPTED: i32 = 42;
 
@@ -196,6 +196,8 @@ async fn cleans_up() {
 #[ignore = "the child of the other tests"]
 fn child() {
     let role = std::env::var("TASCA_TEST_ROLE").expect("a child has a role");
+    end_if_it_hangs();
+    let_interrupts_end_it();
     let runtime = Runtime::builder()
         .worker_threads(2)
         .build()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, ExitStatus, Stdio};
 
-use tasca_tests::HANG;
+use tasca_tests::end_if_it_hangs;
 
 /// Set in the process of such a test; says which one it is.
 const KEY: &str = "TASCA_TEST_ALONE";
@@ -16,7 +16,7 @@ const KEY: &str = "TASCA_TEST_ALONE";
 #[track_caller]
 pub(crate) fn alone(test: &str, body: impl FnOnce()) {
     if is_alone(test) {
-        kill_if_it_hangs();
+        end_if_it_hangs();
         return body();
     }
     let output = again(test)
@@ -35,7 +35,7 @@ pub(crate) fn alone(test: &str, body: impl FnOnce()) {
 /// As [`alone`], for a body that ends the process itself; gives how it ended and what it said.
 pub(crate) fn alone_to_the_end(test: &str, body: impl FnOnce()) -> (ExitStatus, String) {
     if is_alone(test) {
-        kill_if_it_hangs();
+        end_if_it_hangs();
         body();
         unreachable!("the process has ended");
     }
@@ -59,13 +59,6 @@ pub(crate) fn again(test: &str) -> Command {
         .env(KEY, test)
         .env_remove("RUST_BACKTRACE");
     command
-}
-
-/// Has the system end this process when it has lasted too long.
-fn kill_if_it_hangs() {
-    let seconds = u32::try_from(HANG.as_secs()).expect("it is short");
-    // SAFETY: no memory is involved.
-    unsafe { libc::alarm(seconds) };
 }
 
 /// How many descriptors are open.

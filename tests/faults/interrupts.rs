@@ -7,7 +7,7 @@ use std::process::{Child, Stdio, exit};
 use std::time::{Duration, Instant};
 
 use tasca::{finally, run, spawn};
-use tasca_tests::guarded;
+use tasca_tests::{guarded, let_interrupts_end_it};
 
 use crate::alone::{again, alone_to_the_end};
 
@@ -18,6 +18,7 @@ const INTERRUPTED: i32 = 42;
 #[ignore = "the program of the other tests"]
 fn program() {
     let (_status, _said) = alone_to_the_end("interrupts::program", || {
+        let_interrupts_end_it();
         say("starts");
         let ended = run(async {
             let _others: Vec<_> = (0..100)

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
-use tasca_tests::HANG;
+use tasca_tests::{HANG, let_interrupts_end_it};
 
 /// The server of `crates/tasca/examples/http_server.rs`.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_http-server");
@@ -26,6 +26,7 @@ impl Server {
     pub(crate) fn start() -> Self {
         // The server has as many descriptors as this process.
         raise_descriptor_limit();
+        let_interrupts_end_it();
         let mut child = Command::new(PROGRAM)
             .arg("127.0.0.1:0")
             .stdin(Stdio::null())
