@@ -94,16 +94,18 @@ fn a_runtime_is_dropped_on_a_thread_of_its_own_pool() {
 
 #[test]
 fn run_is_called_on_a_thread_of_a_pool_and_in_place() {
-    let value = run(async {
-        let on_a_thread = to_thread(|| run(async { spawn(async { 1 }).await }).unwrap()).await;
-        let in_place = block_in_place(|| {
-            std::thread::spawn(|| run(async { spawn(async { 2 }).await }).unwrap())
-                .join()
-                .unwrap()
+    guarded("run is called on a thread of a pool and in place", || {
+        let value = run(async {
+            let on_a_thread = to_thread(|| run(async { spawn(async { 1 }).await }).unwrap()).await;
+            let in_place = block_in_place(|| {
+                std::thread::spawn(|| run(async { spawn(async { 2 }).await }).unwrap())
+                    .join()
+                    .unwrap()
+            });
+            on_a_thread + in_place
         });
-        on_a_thread + in_place
+        assert_eq!(value.unwrap(), 3);
     });
-    assert_eq!(value.unwrap(), 3);
 }
 
 /// Each runtime is owned by a task of the other one, and each end waits for the poll in which the other one happens: until

@@ -103,14 +103,13 @@ fn a_worker_thread_that_cannot_be_had_is_the_error_of_build() {
     );
 }
 
-/// Nobody: the limit on the number of threads does not hold for root.
-const NOBODY: u32 = 65534;
-
-/// Becomes a user whose threads are counted, and lets it have so many.
+/// Becomes a user whose threads are counted, and lets it have so many. The limit does not hold for root, and counts the threads of
+/// other processes of that user: so it is one that nobody else is likely to be.
 fn limit_threads(n_max: u64) {
     if rustix::process::getuid().is_root() {
+        let user = 20_000 + std::process::id() % 40_000;
         // SAFETY: no memory is involved; the process has this thread only, or all follow it.
-        let status = unsafe { libc::setresuid(NOBODY, NOBODY, 0) };
+        let status = unsafe { libc::setresuid(user, user, 0) };
         assert_eq!(status, 0, "{}", io::Error::last_os_error());
         // So that the process may still read what the system says of it.
         // SAFETY: no memory is involved.
@@ -154,10 +153,11 @@ fn a_watchdog_that_cannot_be_had_is_reported_and_everything_else_works() {
     alone(
         "start::a_watchdog_that_cannot_be_had_is_reported_and_everything_else_works",
         || {
-            let problems = Problems::default();
-            let n_spare_max = 64;
-            for n_spare in 0..n_spare_max {
-                limit_threads(n_spare);
+            // As many as any user may have.
+            for n_max in 0..100_000 {
+                limit_threads(n_max);
+                // What a runtime reports that then cannot be made, for the want of its last worker, is its own.
+                let problems = Problems::default();
                 let built = Runtime::builder()
                     .worker_threads(2)
                     .exception_handler(problems.handler())
