@@ -351,25 +351,27 @@ fn finished_waits_for_the_end_and_touches_nothing() {
 
 #[test]
 fn a_task_is_awaited_on_another_runtime_and_on_a_foreign_executor() {
-    let (ours, _) = runtime(Kind::MultiThread(2));
-    let (theirs, _) = runtime(Kind::CurrentThread);
-    let gate = Gate::new();
-    let behind = gate.clone();
-    let task = ours.handle().spawn(async move {
-        behind.wait();
-        1
+    guarded("a task is awaited on another runtime and on", || {
+        let (ours, _) = runtime(Kind::MultiThread(2));
+        let (theirs, _) = runtime(Kind::CurrentThread);
+        let gate = Gate::new();
+        let behind = gate.clone();
+        let task = ours.handle().spawn(async move {
+            behind.wait();
+            1
+        });
+        let other = theirs.block_on(async move {
+            let waiter = spawn(task);
+            yield_now().await;
+            gate.open();
+            waiter.await
+        });
+        assert_eq!(other, 1);
+        let task = ours.handle().spawn(async { 2 });
+        assert_eq!(futures::executor::block_on(task), 2);
+        let task = ours.handle().spawn(async { 3 });
+        assert_eq!(futures::executor::block_on(task.outcome()).unwrap(), 3);
     });
-    let other = theirs.block_on(async move {
-        let waiter = spawn(task);
-        yield_now().await;
-        gate.open();
-        waiter.await
-    });
-    assert_eq!(other, 1);
-    let task = ours.handle().spawn(async { 2 });
-    assert_eq!(futures::executor::block_on(task), 2);
-    let task = ours.handle().spawn(async { 3 });
-    assert_eq!(futures::executor::block_on(task.outcome()).unwrap(), 3);
 }
 
 #[test]

@@ -3,15 +3,8 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tasca::{Context, ContextVar, TaskRef, Trouble, current_task, promise, spawn, yield_now};
-use tasca_tests::{Counter, Kind, Log, everywhere, on_each};
-
-/// Waits until what was queued before has been called.
-async fn called_after(task: &TaskRef) {
-    let (promise, called) = promise();
-    task.add_done_callback(move |_| promise.set(()).unwrap());
-    called.await;
-}
+use tasca::{Context, ContextVar, Trouble, current_task, promise, spawn};
+use tasca_tests::{Counter, Kind, Log, everywhere, guarded, in_order};
 
 #[test]
 fn a_callback_is_called_once_with_the_task_however_it_ends() {
@@ -53,13 +46,11 @@ fn callbacks_are_called_in_the_order_of_their_registration_one_after_the_other()
             let order = Arc::clone(&order);
             task.add_done_callback(move |_| order.try_lock().expect("one at a time").push(index));
         }
+        let (last, told) = tasca::promise();
+        task.add_done_callback(move |_| last.set(()).unwrap());
         promise.set(()).unwrap();
-        called_after(&task).await;
-        (&task).await;
-        if order.lock().len() < 100 {
-            // Registered when the task was done, the last one is another step.
-            yield_now().await;
-        }
+        told.await;
+        task.await;
         let order = order.lock();
         assert!(order.is_sorted(), "{order:?}");
         assert_eq!(order.len(), 100);
@@ -68,7 +59,7 @@ fn callbacks_are_called_in_the_order_of_their_registration_one_after_the_other()
 
 #[test]
 fn a_callback_is_never_called_inside_the_call_that_completes() {
-    on_each(&Kind::ONE_THREAD, |_| async {
+    in_order(&Kind::ONE_THREAD, |_| async {
         let log = Log::new();
         let (promise, task) = promise::<()>();
         let (done, told) = tasca::promise();
@@ -89,7 +80,7 @@ fn a_callback_is_never_called_inside_the_call_that_completes() {
 
 #[test]
 fn a_callback_on_a_task_that_is_done_is_called_soon() {
-    on_each(&Kind::ONE_THREAD, |_| async {
+    in_order(&Kind::ONE_THREAD, |_| async {
         let task = spawn(async {});
         (&task).await;
         let log = Log::new();
@@ -209,18 +200,23 @@ fn a_callback_runs_in_the_context_of_its_registration() {
 
 #[test]
 fn a_callback_registered_outside_any_runtime_is_called_on_the_tasks_runtime() {
-    let (runtime, _) = tasca_tests::runtime(Kind::MultiThread(2));
-    let (opener, opened) = promise::<()>();
-    let task = runtime.handle().spawn(opened);
-    let (sender, receiver) = std::sync::mpsc::channel();
-    task.add_done_callback(move |_| {
-        sender
-            .send((
-                current_task().is_none(),
-                tasca::Handle::try_current().is_some(),
-            ))
-            .unwrap();
-    });
-    opener.set(()).unwrap();
-    assert_eq!(receiver.recv_timeout(tasca_tests::HANG), Ok((true, true)));
+    guarded(
+        "a callback registered outside any runtime is called on",
+        || {
+            let (runtime, _) = tasca_tests::runtime(Kind::MultiThread(2));
+            let (opener, opened) = promise::<()>();
+            let task = runtime.handle().spawn(opened);
+            let (sender, receiver) = std::sync::mpsc::channel();
+            task.add_done_callback(move |_| {
+                sender
+                    .send((
+                        current_task().is_none(),
+                        tasca::Handle::try_current().is_some(),
+                    ))
+                    .unwrap();
+            });
+            opener.set(()).unwrap();
+            assert_eq!(receiver.recv_timeout(tasca_tests::HANG), Ok((true, true)));
+        },
+    );
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tasca::time::sleep;
 use tasca::{Cancelled, Task, catch_cancelled, current_task, promise, spawn, yield_now};
-use tasca_tests::{Counter, Kind, Log, everywhere, on_each, start};
+use tasca_tests::{Counter, Kind, Log, everywhere, in_order, on_each, start};
 
 /// Waits for ever, in a scope; gives the message of what it caught.
 async fn caught() -> Option<String> {
@@ -105,7 +105,7 @@ fn the_count_survives_the_end() {
 
 #[test]
 fn a_task_cancelled_before_it_starts_never_runs() {
-    on_each(&Kind::ONE_THREAD, |_| async {
+    in_order(&Kind::ONE_THREAD, |_| async {
         let (polls, drops) = (Counter::new(), Counter::new());
         let (counted, held) = (polls.clone(), drops.on_drop());
         let task = spawn(async move {
@@ -211,7 +211,7 @@ fn an_err_after_a_request_is_the_end_of_a_task_that_may_fail() {
 #[test]
 fn a_cancel_wins_over_a_result_that_waits() {
     // On one thread the waiter cannot resume between the two calls.
-    on_each(&Kind::ONE_THREAD, |_| async {
+    in_order(&Kind::ONE_THREAD, |_| async {
         let (promise, opened) = promise();
         let (start, started) = tasca::promise();
         let waiter = spawn(async move {

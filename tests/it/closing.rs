@@ -36,7 +36,7 @@ fn r2_what_is_left_is_cancelled_once_and_waited_for() {
 
 #[test]
 fn r2_a_task_that_was_queued_when_main_ended_takes_its_step_first() {
-    for _ in 0..20 {
+    for _ in 0..12 {
         with_each(|_, runtime| {
             let (began, got) = (Counter::new(), Counter::new());
             let (begins, gets) = (began.clone(), got.clone());
@@ -63,7 +63,7 @@ fn r2_a_task_that_was_queued_when_main_ended_takes_its_step_first() {
 /// All are asked to stop before the first of them reacts.
 #[test]
 fn r2_what_one_task_gives_up_is_not_taken_by_another_that_ends_too() {
-    for _ in 0..50 {
+    for _ in 0..12 {
         with_each(|_, runtime| {
             let got = Counter::new();
             let gets = got.clone();
@@ -144,7 +144,7 @@ fn r5_a_task_spawned_during_the_end_is_not_waited_for_and_stays_as_it_is() {
 
 #[test]
 fn r6_callbacks_that_were_queued_in_time_are_called() {
-    for _ in 0..50 {
+    for _ in 0..12 {
         with_each(|_, runtime| {
             let called = Counter::new();
             let counted = called.clone();
@@ -176,7 +176,7 @@ fn r6_callbacks_that_were_queued_in_time_are_called() {
 
 #[test]
 fn r6_the_done_callback_of_a_job_that_ends_with_the_program_is_called() {
-    for round in 0..200 {
+    for round in 0..64 {
         let (runtime, problems) = runtime(Kind::MultiThread(2));
         let (gate, called) = (Gate::new(), Counter::new());
         let (behind, counted) = (gate.clone(), called.clone());
@@ -276,12 +276,14 @@ fn a_task_that_takes_too_long_to_clean_up_is_dropped_and_reported() {
 
 #[test]
 fn cancel_tasks_inside_a_task_says_what_is_wrong() {
-    let runtime = Runtime::builder().current_thread().build().unwrap();
-    let inner = Runtime::builder().current_thread().build().unwrap();
-    let text = runtime.block_on(async move {
-        let text = tasca_tests::panic_of(|| inner.cancel_tasks());
-        std::thread::spawn(move || drop(inner)).join().unwrap();
-        text
+    guarded("cancel tasks inside a task says what is wrong", || {
+        let runtime = Runtime::builder().current_thread().build().unwrap();
+        let inner = Runtime::builder().current_thread().build().unwrap();
+        let text = runtime.block_on(async move {
+            let text = tasca_tests::panic_of(|| inner.cancel_tasks());
+            std::thread::spawn(move || drop(inner)).join().unwrap();
+            text
+        });
+        assert!(text.contains("inside a task"), "{text}");
     });
-    assert!(text.contains("inside a task"), "{text}");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tasca::{Context, ContextVar, Handle, Runtime, Task, promise, spawn, yield_now};
-use tasca_tests::{Kind, everywhere, panic_of, runtime};
+use tasca_tests::{Kind, everywhere, guarded, panic_of, runtime};
 
 static NUMBER: ContextVar<u32> = ContextVar::new("number");
 static TEXT: ContextVar<String> = ContextVar::new("text");
@@ -102,14 +102,19 @@ fn callbacks_run_in_a_copy_of_the_context_that_queued_them() {
 
 #[test]
 fn a_thread_outside_has_a_context_that_what_it_spawns_inherits() {
-    let (runtime, _) = runtime(Kind::MultiThread(2));
-    let token = NUMBER.set(77);
-    let task = runtime.handle().spawn(async { NUMBER.get() });
-    assert_eq!(runtime.block_on(task), Some(77));
-    assert_eq!(runtime.block_on(async { NUMBER.get() }), Some(77));
-    NUMBER.reset(token);
-    let task = runtime.handle().spawn(async { NUMBER.get() });
-    assert_eq!(runtime.block_on(task), None);
+    guarded(
+        "a thread outside has a context that what it spawns inherits",
+        || {
+            let (runtime, _) = runtime(Kind::MultiThread(2));
+            let token = NUMBER.set(77);
+            let task = runtime.handle().spawn(async { NUMBER.get() });
+            assert_eq!(runtime.block_on(task), Some(77));
+            assert_eq!(runtime.block_on(async { NUMBER.get() }), Some(77));
+            NUMBER.reset(token);
+            let task = runtime.handle().spawn(async { NUMBER.get() });
+            assert_eq!(runtime.block_on(task), None);
+        },
+    );
 }
 
 #[test]
@@ -163,15 +168,20 @@ fn a_token_of_another_variable_is_refused() {
 
 #[test]
 fn values_are_dropped_with_the_last_context_that_has_them() {
-    static SHARED: ContextVar<Arc<()>> = ContextVar::new("shared");
-    let value = Arc::new(());
-    let runtime = Runtime::new().unwrap();
-    let kept = Arc::clone(&value);
-    runtime.block_on(runtime.handle().spawn(async move {
-        let _token = SHARED.set(kept);
-        let child = spawn(async { SHARED.get().is_some() });
-        assert!(child.await);
-    }));
-    drop(runtime);
-    assert_eq!(Arc::strong_count(&value), 1);
+    guarded(
+        "values are dropped with the last context that has them",
+        || {
+            static SHARED: ContextVar<Arc<()>> = ContextVar::new("shared");
+            let value = Arc::new(());
+            let runtime = Runtime::new().unwrap();
+            let kept = Arc::clone(&value);
+            runtime.block_on(runtime.handle().spawn(async move {
+                let _token = SHARED.set(kept);
+                let child = spawn(async { SHARED.get().is_some() });
+                assert!(child.await);
+            }));
+            drop(runtime);
+            assert_eq!(Arc::strong_count(&value), 1);
+        },
+    );
 }

@@ -3,6 +3,7 @@
 //! Each test has a task that blocks its thread until *another* one has run that only the stuck worker knows of. What
 //! is asserted is this order of events, not a time: without rescue the test would hang.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -126,7 +127,8 @@ fn a_timer_of_a_stuck_worker_fires() {
 
 #[test]
 fn a_sleeper_behind_a_stuck_worker_wakes_in_time() {
-    on_each(&ALL, || async {
+    /// How late one is.
+    async fn lateness() -> Duration {
         let late = Arc::new(parking_lot::Mutex::new(None));
         let seen = Arc::clone(&late);
         on_worker_0(move || async move {
@@ -136,12 +138,12 @@ fn a_sleeper_behind_a_stuck_worker_wakes_in_time() {
             drop(spawn(async move {
                 let deadline = Instant::now() + Duration::from_millis(30);
                 let mut nap = Box::pin(tasca::time::sleep_until(deadline));
-                assert!(
-                    std::future::poll_fn(|cx| Poll::Ready(nap.as_mut().poll(cx).is_pending()))
-                        .await
-                );
+                let polled = poll_fn(|cx| Poll::Ready(nap.as_mut().poll(cx))).await;
                 go.set(()).unwrap();
-                nap.await;
+                // On a machine that is busy with other things it may be over already.
+                if polled.is_pending() {
+                    nap.await;
+                }
                 *seen.lock() = Some(deadline.elapsed());
                 opened.open();
             }));
@@ -149,11 +151,19 @@ fn a_sleeper_behind_a_stuck_worker_wakes_in_time() {
             gate.wait();
         })
         .await;
-        let late = late
-            .lock()
-            .expect("it was woken while the worker was stuck");
-        // 5 ms is the figure; a loaded test machine is given a hundred times that.
-        assert!(late < Duration::from_millis(500), "{late:?}");
+        let late = late.lock();
+        late.expect("it was woken while the worker was stuck")
+    }
+    on_each(&ALL, || async {
+        // 5 ms is the figure. A loaded machine is given ten times that, and ten tries.
+        let mut best = Duration::MAX;
+        for _ in 0..10 {
+            best = best.min(lateness().await);
+            if best < Duration::from_millis(50) {
+                return;
+            }
+        }
+        panic!("{best:?} late at best");
     });
 }
 

@@ -16,33 +16,35 @@ const MULTI: [Kind; 3] = [
 
 #[test]
 fn a_local_task_need_not_be_send() {
-    for kind in [
-        Kind::CurrentThread,
-        Kind::Deterministic(0),
-        Kind::Deterministic(3),
-    ] {
-        let (runtime, _problems) = runtime(kind);
-        let text = runtime.block_on(async {
-            let shared = Rc::new(RefCell::new(String::from("a")));
-            let tasks: Vec<Task<()>> = ["b", "c"]
-                .into_iter()
-                .map(|letter| {
-                    let shared = Rc::clone(&shared);
-                    spawn_local(async move {
-                        yield_now().await;
-                        shared.borrow_mut().push_str(letter);
+    guarded("a local task need not be send", || {
+        for kind in [
+            Kind::CurrentThread,
+            Kind::Deterministic(0),
+            Kind::Deterministic(3),
+        ] {
+            let (runtime, _problems) = runtime(kind);
+            let text = runtime.block_on(async {
+                let shared = Rc::new(RefCell::new(String::from("a")));
+                let tasks: Vec<Task<()>> = ["b", "c"]
+                    .into_iter()
+                    .map(|letter| {
+                        let shared = Rc::clone(&shared);
+                        spawn_local(async move {
+                            yield_now().await;
+                            shared.borrow_mut().push_str(letter);
+                        })
                     })
-                })
-                .collect();
-            for task in tasks {
-                task.await;
-            }
-            Rc::into_inner(shared)
-                .expect("the tasks are done")
-                .into_inner()
-        });
-        assert_eq!(text.len(), 3, "{text}");
-    }
+                    .collect();
+                for task in tasks {
+                    task.await;
+                }
+                Rc::into_inner(shared)
+                    .expect("the tasks are done")
+                    .into_inner()
+            });
+            assert_eq!(text.len(), 3, "{text}");
+        }
+    });
 }
 
 #[test]
@@ -101,43 +103,45 @@ fn a_spawned_task_may_spawn_local_ones_without_moving_itself() {
 
 #[test]
 fn a_pinned_future_is_made_and_dropped_on_its_worker() {
-    struct DroppedAt(thread::ThreadId, Counter);
-    impl Drop for DroppedAt {
-        fn drop(&mut self) {
-            if thread::current().id() == self.0 {
-                self.1.add();
+    guarded("a pinned future is made and dropped on its worker", || {
+        struct DroppedAt(thread::ThreadId, Counter);
+        impl Drop for DroppedAt {
+            fn drop(&mut self) {
+                if thread::current().id() == self.0 {
+                    self.1.add();
+                }
             }
         }
-    }
-    let drops = Counter::new();
-    let (runtime, _problems) = runtime(Kind::MultiThread(4));
-    let mut tasks = Vec::new();
-    runtime.block_on(async {
-        for worker in 0..4 {
-            let (promise, started) = promise();
-            let drops = drops.clone();
-            let task = spawn_pinned(worker, move || async move {
-                let _held = DroppedAt(thread::current().id(), drops);
-                promise.set(()).unwrap();
-                pending::<()>().await;
-            });
-            tasks.push(task.ok().expect("there is such a worker"));
-            started.await;
-        }
+        let drops = Counter::new();
+        let (runtime, _problems) = runtime(Kind::MultiThread(4));
+        let mut tasks = Vec::new();
+        runtime.block_on(async {
+            for worker in 0..4 {
+                let (promise, started) = promise();
+                let drops = drops.clone();
+                let task = spawn_pinned(worker, move || async move {
+                    let _held = DroppedAt(thread::current().id(), drops);
+                    promise.set(()).unwrap();
+                    pending::<()>().await;
+                });
+                tasks.push(task.ok().expect("there is such a worker"));
+                started.await;
+            }
+        });
+        let cancelled = tasks.pop().unwrap();
+        cancelled.cancel();
+        assert!(
+            runtime
+                .block_on(cancelled.outcome())
+                .unwrap_err()
+                .is_cancelled()
+        );
+        assert_eq!(drops.get(), 1);
+        // The others are dropped with the runtime, each on its own thread.
+        drop(runtime);
+        assert_eq!(drops.get(), 4);
+        drop(tasks);
     });
-    let cancelled = tasks.pop().unwrap();
-    cancelled.cancel();
-    assert!(
-        runtime
-            .block_on(cancelled.outcome())
-            .unwrap_err()
-            .is_cancelled()
-    );
-    assert_eq!(drops.get(), 1);
-    // The others are dropped with the runtime, each on its own thread.
-    guarded("drop", move || drop(runtime));
-    assert_eq!(drops.get(), 4);
-    drop(tasks);
 }
 
 #[test]
@@ -192,17 +196,19 @@ fn local_tasks_have_names() {
 
 #[test]
 fn spawn_local_outside_a_worker_says_what_to_do() {
-    let text = panic_of(|| spawn_local(async {}));
-    assert!(
-        text.contains("outside a worker") && text.contains("spawn_pinned"),
-        "{text}"
-    );
-    let runtime = Runtime::new().unwrap();
-    let text = runtime.block_on(async { panic_of(|| spawn_local(async {})) });
-    assert!(
-        text.contains("outside a worker"),
-        "block_on's thread is no worker: {text}"
-    );
+    guarded("spawn local outside a worker says what to do", || {
+        let text = panic_of(|| spawn_local(async {}));
+        assert!(
+            text.contains("outside a worker") && text.contains("spawn_pinned"),
+            "{text}"
+        );
+        let runtime = Runtime::new().unwrap();
+        let text = runtime.block_on(async { panic_of(|| spawn_local(async {})) });
+        assert!(
+            text.contains("outside a worker"),
+            "block_on's thread is no worker: {text}"
+        );
+    });
 }
 
 #[test]
@@ -211,35 +217,42 @@ fn spawn_local_outside_a_worker_says_what_to_do() {
     reason = "the task outlives the block that spawns it"
 )]
 fn a_runtime_with_local_tasks_is_driven_by_their_thread_only() {
-    let (runtime, _problems) = runtime(Kind::CurrentThread);
-    let local = runtime.block_on(async {
-        let value = Rc::new(1);
-        spawn_local(async move {
-            yield_now().await;
-            *value
-        })
-    });
-    thread::scope(|scope| {
-        let elsewhere = scope.spawn(|| panic_of(|| runtime.block_on(async {})));
-        let text = elsewhere.join().unwrap();
-        assert!(text.contains("belong to another thread"), "{text}");
-    });
-    assert_eq!(runtime.block_on(local), 1);
+    guarded(
+        "a runtime with local tasks is driven by their thread only",
+        || {
+            let (runtime, _problems) = runtime(Kind::CurrentThread);
+            let local = runtime.block_on(async {
+                let value = Rc::new(1);
+                spawn_local(async move {
+                    yield_now().await;
+                    *value
+                })
+            });
+            thread::scope(|scope| {
+                let elsewhere = scope.spawn(|| panic_of(|| runtime.block_on(async {})));
+                let text = elsewhere.join().unwrap();
+                assert!(text.contains("belong to another thread"), "{text}");
+            });
+            assert_eq!(runtime.block_on(local), 1);
+        },
+    );
 }
 
 #[test]
 fn a_main_that_is_not_send_runs_on_one_thread() {
-    for kind in [Kind::CurrentThread, Kind::Deterministic(0)] {
-        let (runtime, problems) = runtime(kind);
-        let shared = Rc::new(5);
-        let value = runtime.run_local(async move {
-            let shared = Rc::clone(&shared);
-            spawn_local(async move { *shared }).await
-        });
-        assert_eq!(value.unwrap(), 5);
-        problems.expect_none();
-    }
-    let runtime = Runtime::new().unwrap();
-    let text = panic_of(move || runtime.run_local(async {}));
-    assert!(text.contains("current_thread()"), "{text}");
+    guarded("a main that is not send runs on one thread", || {
+        for kind in [Kind::CurrentThread, Kind::Deterministic(0)] {
+            let (runtime, problems) = runtime(kind);
+            let shared = Rc::new(5);
+            let value = runtime.run_local(async move {
+                let shared = Rc::clone(&shared);
+                spawn_local(async move { *shared }).await
+            });
+            assert_eq!(value.unwrap(), 5);
+            problems.expect_none();
+        }
+        let runtime = Runtime::new().unwrap();
+        let text = panic_of(move || runtime.run_local(async {}));
+        assert!(text.contains("current_thread()"), "{text}");
+    });
 }

@@ -4,13 +4,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use tasca::{Handle, promise, spawn, yield_now};
-use tasca_tests::{Counter, HANG, Kind, Log, everywhere, on_each, runtime};
+use tasca_tests::{Counter, HANG, Kind, Log, everywhere, guarded, in_order, on_each, runtime};
 
 const MS: Duration = Duration::from_millis(1);
 
 #[test]
 fn call_soon_calls_soon_and_not_at_once() {
-    on_each(&Kind::ONE_THREAD, |_| async {
+    in_order(&Kind::ONE_THREAD, |_| async {
         let log = Log::new();
         let (promise, told) = promise();
         let said = log.clone();
@@ -76,7 +76,7 @@ fn a_cancelled_callback_is_not_called_and_is_dropped() {
 
 #[test]
 fn callbacks_in_time_are_called_at_their_deadlines_and_in_their_order() {
-    on_each(
+    in_order(
         &[
             Kind::Deterministic(0),
             Kind::CurrentThread,
@@ -161,47 +161,54 @@ fn a_delay_without_end_never_comes() {
 
 #[test]
 fn other_threads_queue_callbacks_and_tasks() {
-    for kind in [Kind::MultiThread(1), Kind::MultiThread(4)] {
-        let (runtime, problems) = runtime(kind);
-        let handle = runtime.handle();
-        let (sender, called) = mpsc::channel();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                let (handle, sender) = (handle.clone(), sender.clone());
-                scope.spawn(move || {
-                    for _ in 0..100 {
-                        let told = sender.clone();
-                        handle.call_soon_threadsafe(move || told.send(()).unwrap());
-                        let told = sender.clone();
-                        drop(handle.spawn(async move { told.send(()).unwrap() }));
-                    }
-                });
+    guarded("other threads queue callbacks and tasks", || {
+        for kind in [Kind::MultiThread(1), Kind::MultiThread(4)] {
+            let (runtime, problems) = runtime(kind);
+            let handle = runtime.handle();
+            let (sender, called) = mpsc::channel();
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    let (handle, sender) = (handle.clone(), sender.clone());
+                    scope.spawn(move || {
+                        for _ in 0..100 {
+                            let told = sender.clone();
+                            handle.call_soon_threadsafe(move || told.send(()).unwrap());
+                            let told = sender.clone();
+                            drop(handle.spawn(async move { told.send(()).unwrap() }));
+                        }
+                    });
+                }
+            });
+            for _ in 0..800 {
+                called.recv_timeout(HANG).expect("everything is called");
             }
-        });
-        for _ in 0..800 {
-            called.recv_timeout(HANG).expect("everything is called");
+            problems.expect_none();
         }
-        problems.expect_none();
-    }
+    });
 }
 
 #[test]
 fn a_runtime_on_one_thread_hears_of_what_other_threads_queue() {
-    for kind in [Kind::CurrentThread, Kind::Deterministic(0)] {
-        let (runtime, _problems) = runtime(kind);
-        let handle = runtime.handle();
-        runtime.block_on(async {
-            for _ in 0..50 {
-                let (promise, told) = promise();
-                let handle = handle.clone();
-                let thread = std::thread::spawn(move || {
-                    handle.call_soon_threadsafe(move || promise.set(()).unwrap());
+    guarded(
+        "a runtime on one thread hears of what other threads queue",
+        || {
+            for kind in [Kind::CurrentThread, Kind::Deterministic(0)] {
+                let (runtime, _problems) = runtime(kind);
+                let handle = runtime.handle();
+                runtime.block_on(async {
+                    for _ in 0..50 {
+                        let (promise, told) = promise();
+                        let handle = handle.clone();
+                        let thread = std::thread::spawn(move || {
+                            handle.call_soon_threadsafe(move || promise.set(()).unwrap());
+                        });
+                        told.await;
+                        thread.join().unwrap();
+                    }
                 });
-                told.await;
-                thread.join().unwrap();
             }
-        });
-    }
+        },
+    );
 }
 
 #[test]

@@ -149,18 +149,20 @@ fn block_on_inside_a_task_is_refused_at_its_line() {
 
 #[test]
 fn block_on_inside_a_callback_is_refused() {
-    let (runtime, problems) = runtime(Kind::MultiThread(1));
-    let handle = runtime.handle();
-    handle.call_soon(move || Handle::current().block_on(async {}));
-    let reports = problems.wait(1);
-    assert!(
-        reports[0]
-            .text
-            .as_deref()
-            .unwrap_or_default()
-            .contains("inside a task or callback"),
-        "{reports:?}"
-    );
+    guarded("block on inside a callback is refused", || {
+        let (runtime, problems) = runtime(Kind::MultiThread(1));
+        let handle = runtime.handle();
+        handle.call_soon(move || Handle::current().block_on(async {}));
+        let reports = problems.wait(1);
+        assert!(
+            reports[0]
+                .text
+                .as_deref()
+                .unwrap_or_default()
+                .contains("inside a task or callback"),
+            "{reports:?}"
+        );
+    });
 }
 
 #[test]
@@ -193,12 +195,14 @@ fn a_runtime_on_one_thread_is_driven_by_one_block_on() {
 
 #[test]
 fn a_block_on_that_is_cancelled_says_so_at_its_line() {
-    let (runtime, _problems) = runtime(Kind::CurrentThread);
-    let main = async {
-        tasca::current_task().unwrap().cancel_with("why not");
-        std::future::pending::<()>().await;
-    };
-    points_here!(runtime.block_on(main), "was cancelled", "why not");
+    guarded("a block on that is cancelled says so at its line", || {
+        let (runtime, _problems) = runtime(Kind::CurrentThread);
+        let main = async {
+            tasca::current_task().unwrap().cancel_with("why not");
+            std::future::pending::<()>().await;
+        };
+        points_here!(runtime.block_on(main), "was cancelled", "why not");
+    });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::future::pending;
 
 use tasca::{Runtime, Task, TaskRef, all_tasks, current_task, promise, spawn, yield_now};
-use tasca_tests::{Kind, everywhere, on_each, runtime};
+use tasca_tests::{Kind, everywhere, guarded, in_order, runtime};
 
 #[test]
 fn a_task_has_the_name_it_was_given() {
@@ -77,7 +77,7 @@ fn names_can_be_changed_at_any_time() {
 
 #[test]
 fn a_repr_says_state_name_future_and_place() {
-    on_each(&Kind::ONE_THREAD, |_| async {
+    in_order(&Kind::ONE_THREAD, |_| async {
         async fn work() {
             pending::<()>().await;
         }
@@ -239,9 +239,11 @@ fn all_tasks_are_those_that_are_not_done() {
 
 #[test]
 fn tasks_of_another_runtime_are_not_listed() {
-    let (here, there) = (Runtime::new().unwrap(), Runtime::new().unwrap());
-    let theirs = there.handle().spawn(pending::<()>());
-    let listed = here.block_on(async { all_tasks() });
-    assert_eq!(listed.len(), 1, "only that of block_on: {listed:?}");
-    assert!(there.handle().all_tasks().contains(&theirs.task_ref()));
+    guarded("tasks of another runtime are not listed", || {
+        let (here, there) = (Runtime::new().unwrap(), Runtime::new().unwrap());
+        let theirs = there.handle().spawn(pending::<()>());
+        let listed = here.block_on(async { all_tasks() });
+        assert_eq!(listed.len(), 1, "only that of block_on: {listed:?}");
+        assert!(there.handle().all_tasks().contains(&theirs.task_ref()));
+    });
 }

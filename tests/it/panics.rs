@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tasca::{Handle, Task, Trouble, promise, spawn, yield_now};
 use tasca_tests::{
-    Bomb, Counter, Gate, HANG, Kind, Report, everywhere, on_each, panic_of, runtime,
+    Bomb, Counter, Gate, HANG, Kind, Report, everywhere, guarded, on_each, panic_of, runtime,
 };
 
 /// Spawns a task that panics, detached; gives the line.
@@ -332,96 +332,102 @@ async fn until(happened: impl Fn() -> bool) {
 
 #[test]
 fn a_handler_that_panics_harms_nobody() {
-    for kind in Kind::ALL {
-        let calls = Counter::new();
-        let counted = calls.clone();
-        let runtime = kind
-            .builder()
-            .exception_handler(move |_| {
-                counted.add();
-                panic!("the handler itself");
-            })
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let (promise, ended) = promise();
-            let task = spawn(async { panic!("for the handler") });
-            task.add_done_callback(move |_| promise.set(()).unwrap());
-            drop(task);
-            ended.await;
-            assert_eq!(spawn(async { 1 }).await, 1);
-        });
-        drop(runtime);
-        assert_eq!(calls.get(), 1);
-    }
+    guarded("a handler that panics harms nobody", || {
+        for kind in Kind::ALL {
+            let calls = Counter::new();
+            let counted = calls.clone();
+            let runtime = kind
+                .builder()
+                .exception_handler(move |_| {
+                    counted.add();
+                    panic!("the handler itself");
+                })
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let (promise, ended) = promise();
+                let task = spawn(async { panic!("for the handler") });
+                task.add_done_callback(move |_| promise.set(()).unwrap());
+                drop(task);
+                ended.await;
+                assert_eq!(spawn(async { 1 }).await, 1);
+            });
+            drop(runtime);
+            assert_eq!(calls.get(), 1);
+        }
+    });
 }
 
 #[test]
 fn no_worker_is_lost_to_a_thousand_panics() {
-    const N_WORKERS: usize = 4;
-    let (runtime, problems) = runtime(Kind::MultiThread(N_WORKERS));
-    let workers = || -> HashSet<ThreadId> {
-        // As many tasks as workers, each on one of its own, because none lets go of its thread before all are there.
-        let barrier = Arc::new(std::sync::Barrier::new(N_WORKERS));
-        let (sender, ids) = std::sync::mpsc::channel();
-        for worker in 0..N_WORKERS {
-            let (barrier, sender) = (Arc::clone(&barrier), sender.clone());
-            let pinned = {
-                let handle = runtime.handle();
-                let _entered = handle.enter();
-                tasca::spawn_pinned(worker, move || async move {
-                    barrier.wait();
-                    sender.send(std::thread::current().id()).unwrap();
-                })
-            };
-            drop(pinned.ok().expect("there is such a worker"));
-        }
-        (0..N_WORKERS)
-            .map(|_| ids.recv_timeout(HANG).expect("every worker answers"))
-            .collect()
-    };
-    let before = workers();
-    assert_eq!(before.len(), N_WORKERS);
-    let survivors = Counter::new();
-    runtime.block_on(async {
-        let others: Vec<_> = (0..1000)
-            .map(|index| {
-                drop(spawn(async move {
-                    if index % 3 == 0 {
+    guarded("no worker is lost to a thousand panics", || {
+        const N_WORKERS: usize = 4;
+        let (runtime, problems) = runtime(Kind::MultiThread(N_WORKERS));
+        let workers = || -> HashSet<ThreadId> {
+            // As many tasks as workers, each on one of its own, because none lets go of its thread before all are there.
+            let barrier = Arc::new(std::sync::Barrier::new(N_WORKERS));
+            let (sender, ids) = std::sync::mpsc::channel();
+            for worker in 0..N_WORKERS {
+                let (barrier, sender) = (Arc::clone(&barrier), sender.clone());
+                let pinned = {
+                    let handle = runtime.handle();
+                    let _entered = handle.enter();
+                    tasca::spawn_pinned(worker, move || async move {
+                        barrier.wait();
+                        sender.send(std::thread::current().id()).unwrap();
+                    })
+                };
+                drop(pinned.ok().expect("there is such a worker"));
+            }
+            (0..N_WORKERS)
+                .map(|_| ids.recv_timeout(HANG).expect("every worker answers"))
+                .collect()
+        };
+        let before = workers();
+        assert_eq!(before.len(), N_WORKERS);
+        let survivors = Counter::new();
+        runtime.block_on(async {
+            let others: Vec<_> = (0..1000)
+                .map(|index| {
+                    drop(spawn(async move {
+                        if index % 3 == 0 {
+                            yield_now().await;
+                        }
+                        panic!("one of many");
+                    }));
+                    let survivors = survivors.clone();
+                    spawn(async move {
                         yield_now().await;
-                    }
-                    panic!("one of many");
-                }));
-                let survivors = survivors.clone();
-                spawn(async move {
-                    yield_now().await;
-                    survivors.add();
+                        survivors.add();
+                    })
                 })
-            })
-            .collect();
-        for other in others {
-            other.await;
-        }
+                .collect();
+            for other in others {
+                other.await;
+            }
+        });
+        assert_eq!(survivors.get(), 1000, "no other task is lost");
+        assert_eq!(problems.wait(1000).len(), 1000);
+        assert_eq!(workers(), before, "the same threads");
     });
-    assert_eq!(survivors.get(), 1000, "no other task is lost");
-    assert_eq!(problems.wait(1000).len(), 1000);
-    assert_eq!(workers(), before, "the same threads");
 }
 
 #[test]
 fn a_panic_of_block_ons_future_comes_out_of_it() {
-    for kind in Kind::ALL {
-        let (runtime, problems) = runtime(kind);
-        let text = panic_of(|| {
-            runtime.block_on(async {
-                yield_now().await;
-                panic!("out of here");
-            })
-        });
-        assert_eq!(text, "out of here");
-        assert_eq!(runtime.block_on(async { 5 }), 5, "and the runtime goes on");
-        problems.expect_none();
-    }
+    guarded("a panic of block ons future comes out of it", || {
+        for kind in Kind::ALL {
+            let (runtime, problems) = runtime(kind);
+            let text = panic_of(|| {
+                runtime.block_on(async {
+                    yield_now().await;
+                    panic!("out of here");
+                })
+            });
+            assert_eq!(text, "out of here");
+            assert_eq!(runtime.block_on(async { 5 }), 5, "and the runtime goes on");
+            problems.expect_none();
+        }
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tasca::{Handle, Runtime, promise, spawn, yield_now};
-use tasca_tests::{Counter, Kind, Log, Problems, guarded, on_each, runtime, start, with_each};
+use tasca_tests::{Counter, Kind, Log, Problems, guarded, in_order, runtime, start, with_each};
 
 #[test]
 fn several_runtimes_work_side_by_side_and_together() {
@@ -50,46 +50,38 @@ fn on_one_worker_a_woken_task_overtakes_nobody() {
         Kind::CurrentThread,
         Kind::Deterministic(0),
     ];
-    on_each(&kinds, |_| async {
-        loop {
-            let log = Log::new();
-            let say = |line| {
-                let log = log.clone();
-                async move { log.say(line) }
-            };
-            let (first, second) = (promise::<()>(), promise::<()>());
-            let waiter = |told: tasca::Task<()>, said| async move {
-                told.await;
-                said.await;
-            };
-            let sleepers = [
-                start(waiter(first.1, say("woken"))).await,
-                start(waiter(second.1, say("woken last"))).await,
-            ];
-            let began = Instant::now();
-            let before = spawn(say("spawned before"));
-            first.0.set(()).unwrap();
-            let after = spawn(say("spawned after"));
-            second.0.set(()).unwrap();
-            yield_now().await;
-            log.say("yielded");
-            // Behind a poll that does not end for 10 ms, a spare worker may have taken over.
-            let undisturbed = began.elapsed() < Duration::from_millis(5);
-            for task in sleepers.into_iter().chain([before, after]) {
-                task.await;
-            }
-            if undisturbed {
-                let order = [
-                    "spawned before",
-                    "woken",
-                    "spawned after",
-                    "woken last",
-                    "yielded",
-                ];
-                assert_eq!(log.take(), order);
-                break;
-            }
+    in_order(&kinds, |_| async {
+        let log = Log::new();
+        let say = |line| {
+            let log = log.clone();
+            async move { log.say(line) }
+        };
+        let (first, second) = (promise::<()>(), promise::<()>());
+        let waiter = |told: tasca::Task<()>, said| async move {
+            told.await;
+            said.await;
+        };
+        let sleepers = [
+            start(waiter(first.1, say("woken"))).await,
+            start(waiter(second.1, say("woken last"))).await,
+        ];
+        let before = spawn(say("spawned before"));
+        first.0.set(()).unwrap();
+        let after = spawn(say("spawned after"));
+        second.0.set(()).unwrap();
+        yield_now().await;
+        log.say("yielded");
+        for task in sleepers.into_iter().chain([before, after]) {
+            task.await;
         }
+        let order = [
+            "spawned before",
+            "woken",
+            "spawned after",
+            "woken last",
+            "yielded",
+        ];
+        assert_eq!(log.take(), order);
     });
 }
 
@@ -103,40 +95,33 @@ fn on_one_worker_what_is_offered_to_others_is_not_overtaken() {
             std::hint::spin_loop();
         }
     };
-    on_each(
+    in_order(
         &[Kind::MultiThread(1), Kind::CurrentThread],
         |_| async move {
-            loop {
-                // The worker measures its polls.
-                for _ in 0..20 {
-                    spin();
-                    yield_now().await;
-                }
-                let order = Arc::new(Mutex::new(Vec::new()));
-                let began = Instant::now();
-                let parents: Vec<_> = (0..N)
-                    .map(|n| {
-                        let order = Arc::clone(&order);
+            // The worker measures its polls.
+            for _ in 0..20 {
+                spin();
+                yield_now().await;
+            }
+            let order = Arc::new(Mutex::new(Vec::new()));
+            let parents: Vec<_> = (0..N)
+                .map(|n| {
+                    let order = Arc::clone(&order);
+                    spawn(async move {
+                        spin();
+                        order.lock().push(n);
                         spawn(async move {
                             spin();
-                            order.lock().push(n);
-                            spawn(async move {
-                                spin();
-                                order.lock().push(N + n);
-                            })
-                            .await;
+                            order.lock().push(N + n);
                         })
+                        .await;
                     })
-                    .collect();
-                for parent in parents {
-                    parent.await;
-                }
-                // Behind a poll that does not end for 10 ms, a spare worker may have taken over.
-                if began.elapsed() < Duration::from_millis(5) {
-                    assert_eq!(*order.lock(), (0..2 * N).collect::<Vec<_>>());
-                    break;
-                }
+                })
+                .collect();
+            for parent in parents {
+                parent.await;
             }
+            assert_eq!(*order.lock(), (0..2 * N).collect::<Vec<_>>());
         },
     );
 }
@@ -293,6 +278,7 @@ fn run_does_not_wait_for_ever() {
             let builder = kind.builder().exception_handler(problems.handler());
             let runtime = builder
                 .shutdown_timeout(Duration::from_millis(20))
+                .stall_after(Duration::from_millis(20))
                 .build()
                 .unwrap();
             let drops = Counter::new();
@@ -318,20 +304,25 @@ fn run_does_not_wait_for_ever() {
 
 #[test]
 fn run_says_that_main_was_cancelled_and_passes_its_panic_on() {
-    for kind in Kind::ALL {
-        let (cancelled, _problems) = runtime(kind);
-        let error = cancelled.run(async {
-            tasca::current_task().unwrap().cancel_with("by itself");
-            pending::<()>().await;
-        });
-        let error = error.unwrap_err();
-        assert!(error.is_cancelled() && !error.is_interrupted());
-        assert_eq!(error.cancel_message(), Some("by itself"));
-        assert_eq!(error.to_string(), "main was cancelled: by itself");
+    guarded(
+        "run says that main was cancelled and passes its panic on",
+        || {
+            for kind in Kind::ALL {
+                let (cancelled, _problems) = runtime(kind);
+                let error = cancelled.run(async {
+                    tasca::current_task().unwrap().cancel_with("by itself");
+                    pending::<()>().await;
+                });
+                let error = error.unwrap_err();
+                assert!(error.is_cancelled() && !error.is_interrupted());
+                assert_eq!(error.cancel_message(), Some("by itself"));
+                assert_eq!(error.to_string(), "main was cancelled: by itself");
 
-        let (panicking, _problems) = runtime(kind);
-        let text = tasca_tests::panic_of(|| panicking.run(async { panic!("main failed") }));
-        assert_eq!(text, "main failed");
-    }
-    assert_eq!(tasca::run(async { spawn(async { 3 }).await }).unwrap(), 3);
+                let (panicking, _problems) = runtime(kind);
+                let text = tasca_tests::panic_of(|| panicking.run(async { panic!("main failed") }));
+                assert_eq!(text, "main failed");
+            }
+            assert_eq!(tasca::run(async { spawn(async { 3 }).await }).unwrap(), 3);
+        },
+    );
 }

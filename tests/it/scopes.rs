@@ -8,7 +8,7 @@ use tasca::time::sleep;
 use tasca::{
     Cancelled, Runtime, catch_cancelled, current_task, finally, promise, spawn, yield_now,
 };
-use tasca_tests::{Counter, Kind, Log, everywhere, panic_of, start};
+use tasca_tests::{Counter, Kind, Log, everywhere, guarded, panic_of, start};
 
 #[test]
 fn a_scope_without_a_cancellation_gives_the_value() {
@@ -286,16 +286,18 @@ fn finally_blocks_run_from_the_inside_out() {
 
 #[test]
 fn scopes_work_in_the_future_of_block_on() {
-    let runtime = Runtime::new().unwrap();
-    let text = runtime.block_on(async {
-        let me = current_task().expect("the future of block_on is a task");
-        me.cancel_with("by itself");
-        catch_cancelled(pending::<()>())
-            .await
-            .unwrap_err()
-            .to_string()
+    guarded("scopes work in the future of block on", || {
+        let runtime = Runtime::new().unwrap();
+        let text = runtime.block_on(async {
+            let me = current_task().expect("the future of block_on is a task");
+            me.cancel_with("by itself");
+            catch_cancelled(pending::<()>())
+                .await
+                .unwrap_err()
+                .to_string()
+        });
+        assert_eq!(text, "cancelled: by itself");
     });
-    assert_eq!(text, "cancelled: by itself");
 }
 
 /// What takes a cancellation is polled again when it is woken, not before: a leaf that stood back is gone with its scope.
