@@ -4,8 +4,9 @@
 //! comes sooner, saves both. So looking on is bounded by [`LOOK_ON_NS`], and has to be earned: by sleeps that others
 //! ended so early that looking on would have met them. What was earned is lost faster, and the faster the more often it was in vain:
 //! where the pace looks promising but is just too slow, or the other side cannot run because this worker looks on, it comes down to
-//! one look in some sixty sleeps. A worker that is woken rarely, or by
-//! sockets and timers alone, never looks on. Nor does any worker where there is one core: whoever is to
+//! one look in some sixty sleeps. What the system brings, looking on was in vain for: a socket or a timer ends a sleep with nobody
+//! paying for the wake-up, and asking for it again and again costs more than the sleep. So a worker that is woken rarely, or by
+//! sockets and timers alone, does not look on. Nor does any worker where there is one core: whoever is to
 //! bring the task could not run meanwhile.
 
 use std::cell::Cell;
@@ -56,13 +57,13 @@ impl Patience {
         self.has_company && self.credit.get() > 0
     }
 
-    /// Looking on brought a task.
+    /// Looking on brought a task from another thread.
     pub(crate) fn paid_off(&self) {
         self.loss.set((self.loss.get() / 2).max(LOST_MIN));
         self.earn(EARNED_BY_FIND);
     }
 
-    /// Looking on brought nothing.
+    /// Looking on brought nothing, or what the system would have ended a sleep for.
     pub(crate) fn was_in_vain(&self) {
         let loss = self.loss.get();
         self.credit.set((self.credit.get() - loss).max(-loss));

@@ -600,8 +600,13 @@ impl Worker {
                 return self.pop_own();
             }
             if n_looks.is_multiple_of(LOOKS_PER_TURN) {
-                if self.turn_driver(Some(Duration::ZERO)) || self.shared.is_stopped() {
+                if self.turn_driver(Some(Duration::ZERO)) {
+                    // The system would have ended a sleep as well.
+                    self.patience.was_in_vain();
                     return self.pop_own();
+                }
+                if self.shared.is_stopped() {
+                    return None;
                 }
                 if self.shared.clock.now_ns() >= end {
                     break;

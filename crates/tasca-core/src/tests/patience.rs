@@ -48,6 +48,20 @@ fn a_pace_that_is_just_too_slow_is_seldom_looked_at() {
 }
 
 #[test]
+fn a_conversation_over_sockets_is_soon_left_to_the_system() {
+    let patience = Patience::on_cores(2);
+    let _fast = pauses(&patience, 100, 1_000);
+    let mut n_looks = 0;
+    for _ in 0..1000 {
+        if patience.is_left() {
+            n_looks += 1;
+            patience.was_in_vain();
+        }
+    }
+    assert!((1..=3).contains(&n_looks), "{n_looks}");
+}
+
+#[test]
 fn a_conversation_that_becomes_fast_is_looked_at_again() {
     let patience = Patience::on_cores(2);
     let _slow = pauses(&patience, 1000, LOOK_ON_NS + 1_000);
