@@ -149,13 +149,19 @@ pub fn check_condition(history: &[Op]) {
             Op::Signal(n) => {
                 scene.settle(false);
                 let guard = lock.try_lock().expect("nobody has it");
-                match n {
-                    u8::MAX => condition.notify_all(&guard),
-                    n => condition.notify(&guard, usize::from(n)),
-                }
+                let n_notified = match n {
+                    u8::MAX => {
+                        condition.notify_all(&guard);
+                        usize::MAX
+                    }
+                    n => {
+                        condition.notify(&guard, usize::from(n));
+                        usize::from(n)
+                    }
+                };
                 scene
                     .sleepers()
-                    .take(n.into())
+                    .take(n_notified)
                     .for_each(|it| it.due = Some(()));
             }
             Op::Clear => {}
@@ -246,6 +252,14 @@ mod tests {
     #[test]
     fn as_many_go_on_as_a_condition_notified() {
         holds(vec(op(), 0..60), |history| check_condition(history));
+    }
+
+    /// Found by a fuzzer: the model took the number that stands for all of them for a number.
+    #[test]
+    fn all_go_on_who_are_more_than_a_byte_can_count() {
+        let mut history = [Op::Come; 300].to_vec();
+        history.push(Op::Signal(u8::MAX));
+        check_condition(&history);
     }
 
     #[test]
