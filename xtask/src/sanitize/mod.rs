@@ -272,6 +272,8 @@ impl Check<'_> {
             .args([what, "--profile", PROFILE, "--target", self.triple])
             .current_dir(self.workspace.root())
             .env("CARGO_TARGET_DIR", self.target_dir())
+            // Tests give up later.
+            .env("TASCA_SLOWED_DOWN", "1")
             // Traces are made under locks of the standard library.
             .env("RUST_BACKTRACE", "0");
         if let How::Compiled { rustflags, .. } = self.checker.how {
