@@ -409,3 +409,28 @@ fn outside_any_runtime_tasks_of_one_can_be_gathered() {
         assert!(caught.is_err());
     });
 }
+
+// D5
+#[test]
+fn what_a_call_completes_decides_a_gather_behind_what_is_queued() {
+    let deterministic = [0, 1, 2].map(|seed| Runtime::builder().deterministic(seed));
+    for builder in deterministic
+        .into_iter()
+        .chain([Runtime::builder().current_thread()])
+    {
+        let runtime = builder.build().unwrap();
+        let ended = guarded("decided by a call", move || {
+            runtime.run(async {
+                let task = stuck().await;
+                let shadow = task.task_ref();
+                let (_promise, future) = promise::<()>();
+                let both = gather((task, future)).into_task();
+                assert!(both.cancel());
+                assert!(!both.is_finished(), "inside the call");
+                assert!(catch_cancelled(both).await.is_err());
+                assert!(shadow.is_cancelled(), "it was asked first");
+            })
+        });
+        ended.unwrap();
+    }
+}

@@ -316,8 +316,12 @@ impl<O: Observer> Group<O> {
         // reference to the cell serves it as well.
         let child = unsafe { &*ptr::from_ref(&child).cast::<TaskRef>() };
         match &group.head().steps {
-            None => group.observer().child_done(index, child),
             Some(steps) => steps.call_soon(group.telling(index, child.clone())),
+            // Whoever completes it is in the middle of a step, and must not find decided what its end decides (rule D5).
+            None if is_ended_by_call(child) => {
+                current::call_soon(group.telling(index, child.clone()));
+            }
+            None => group.observer().child_done(index, child),
         }
     }
 
@@ -367,6 +371,12 @@ impl<O> fmt::Debug for Group<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group").finish_non_exhaustive()
     }
+}
+
+/// Whether a call has ended it, and no step of its own or job on a thread.
+fn is_ended_by_call(child: &TaskRef) -> bool {
+    let state = child.ptr().state().load();
+    state.is_passive() && (state.is_cancelled() || !state.is_job())
 }
 
 /// A count of a record, whatever its observer.
