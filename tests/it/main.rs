@@ -16,6 +16,8 @@ mod loop_calls;
 mod macros;
 mod misuse;
 mod names;
+#[cfg(unix)]
+mod near_deadlines;
 mod panics;
 mod promises;
 mod runtimes;

@@ -28,6 +28,9 @@ const MAINTENANCE_NS: u64 = 50_000;
 /// A busy worker asks for sockets about this often: it is a system call, and what becomes ready is queued behind what is
 /// there, so that asking sooner brings the same later.
 const SOCKETS_NS: u64 = 200_000;
+/// A deadline that is nearer than this is not worth a sleep: setting the system's timer and being woken by it costs as much
+/// processor time, and brings the worker back later.
+const SLEEP_NS_MIN: u64 = 5_000;
 /// The most polls between two looks at the clock.
 const POLLS_PER_LOOK_MAX: u32 = 1024;
 /// Timers that are fired at once; the rest wait for the next look.
@@ -561,7 +564,7 @@ impl Worker {
         self.searching.replace(false) && self.shared.idle.stop_searching()
     }
 
-    /// Tries to steal, then looks on for a while if that has been worth while.
+    /// Tries to steal, then looks on for a while if there is a deadline that near, or if that has been worth while.
     fn search(&self) -> Option<Runnable> {
         let n_workers = self.shared.n_workers;
         let is_alone = n_workers == 1 && self.index() == 0 && !self.shared.watchdog.has_spares();
@@ -576,7 +579,9 @@ impl Worker {
                 return Some(runnable);
             }
         }
-        if self.patience.is_left() {
+        if let Some(deadline_ns) = self.near_deadline() {
+            self.await_deadline(deadline_ns)
+        } else if self.patience.is_left() {
             self.look_on()
         } else {
             None
@@ -618,6 +623,37 @@ impl Worker {
         }
         self.patience.was_in_vain();
         None
+    }
+
+    /// When a timer may be due so soon that a sleep until then would be none.
+    fn near_deadline(&self) -> Option<u64> {
+        self.with_core(|core| core.timers.next_look())
+            .filter(|deadline_ns| *deadline_ns < self.dry_since_ns.get() + SLEEP_NS_MIN)
+    }
+
+    /// Looks on until a deadline that is near, and fires what is due then.
+    fn await_deadline(&self, deadline_ns: u64) -> Option<Runnable> {
+        loop {
+            if let Some(runnable) = self.find_published() {
+                return Some(runnable);
+            }
+            if self.take_inbox() {
+                return self.pop_own();
+            }
+            let now = self.shared.clock.now_ns();
+            if now < deadline_ns {
+                spin_loop();
+                continue;
+            }
+            self.restart_estimate(now);
+            self.fire_timers(now);
+            // Liveness: one near deadline after another must not keep the worker from its sockets, which end a sleep at once.
+            if now - self.last_turn_ns.get() >= MAINTENANCE_NS {
+                self.last_turn_ns.set(now);
+                self.turn_driver(Some(Duration::ZERO));
+            }
+            return self.pop_own();
+        }
     }
 
     /// Begins to measure polls anew: the time before was spent otherwise.
