@@ -56,6 +56,14 @@ impl Extension for Pools {
             .map(|left| Problem::new(Trouble::Shutdown, left.to_string()))
             .collect()
     }
+
+    fn is_busy(&self) -> bool {
+        [&self.blocking, &self.cpu].into_iter().any(|pool| {
+            let counts = pool.inner().counts();
+            counts.n_idle < counts.n_threads
+                || (counts.n_queued > 0 && self.queued == Queued::Drain)
+        })
+    }
 }
 
 /// The executor for blocking calls that belongs to the runtime which the caller is in; [`to_thread`](crate::to_thread) uses it.

@@ -375,7 +375,7 @@ impl Inner {
             .with_hooks(|| self.crew.serve(seat, &|call| self.carry_out(call)));
     }
 
-    fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         if !self.process.is_this() {
             return Counts::default();
         }

@@ -67,6 +67,29 @@ fn run_cancels_tasks_and_waits_for_jobs() {
     });
 }
 
+#[test]
+fn timers_go_off_while_the_end_waits_for_a_job_whose_task_was_cancelled() {
+    guarded("timers go off while the end waits for a job", || {
+        for rt in [current_thread(), multi_thread()] {
+            let fired = Latch::new();
+            let (fire, wait) = (fired.clone(), fired.clone());
+            rt.run(async move {
+                let (begin, begun) = tasca_core::promise();
+                let _left = spawn(to_thread(move || {
+                    begin.set(()).unwrap();
+                    wait.wait(1);
+                }));
+                begun.await;
+                Handle::current().call_later(Duration::from_millis(20), move || {
+                    fire.hit();
+                });
+            })
+            .unwrap();
+            assert_eq!(fired.count(), 1);
+        }
+    });
+}
+
 /// Hits its latch when it is dropped.
 struct Hit(Latch);
 

@@ -37,7 +37,9 @@ const CYCLES_UNTIL_JOINED_MAX: usize = 10_000;
 /// So many times what is queued gets a turn where there are no cycles.
 const TURNS: usize = CYCLES_TO_NOTICE + 2 * CYCLES_PER_SERVICE;
 
-/// The longest pause between two looks at what is queued.
+/// The pauses between two looks at what is queued grow from this...
+const PAUSE_MIN: Duration = Duration::from_micros(20);
+/// ...to this.
 const PAUSE_MAX: Duration = Duration::from_millis(1);
 
 /// Cancels what is left and waits for it, at most `timeout`; gives what has not ended (rules R2, R3, B6, M14).
@@ -156,12 +158,23 @@ async fn in_turns(shared: &Shared, timeout: Duration) -> Vec<TaskRef> {
                 task.finished().await;
             }
         }
+        until_jobs_are_over(shared).await;
         for _ in 0..TURNS {
             let_queued_run(shared).await;
         }
     })
     .await;
     unfinished(left)
+}
+
+/// Waits for jobs that go on though their tasks were cancelled (rule B4). Whatever is armed or queued meanwhile has its turn, as
+/// where a loop joins the threads (rule B6).
+async fn until_jobs_are_over(shared: &Shared) {
+    let mut pause = PAUSE_MIN;
+    while shared.extensions.are_busy() {
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
 }
 
 /// Waits for `phase`, until `deadline`.
@@ -189,7 +202,7 @@ async fn let_queued_run(shared: &Shared) {
     });
     // What is done, on another thread, and has yet to queue its callbacks.
     shared.for_each_task(Live::BeingTold, |task| waited_for.push(task));
-    let mut pause = Duration::from_micros(20);
+    let mut pause = PAUSE_MIN;
     loop {
         waited_for.retain(|task| {
             let state = task.ptr().state().load();

@@ -21,6 +21,12 @@ pub trait Extension: Any + Send + Sync {
     /// It may wait for work that is under way, but not past `deadline` (`None`: as long as it takes). What it leaves behind
     /// it returns, to be reported to the exception handler.
     fn shut_down(&self, deadline: Option<Instant>) -> Vec<Problem>;
+
+    /// Whether work is under way that a program with clean-up waits for at its end, while its tasks and timers still have their turns.
+    /// Asked again and again then.
+    fn is_busy(&self) -> bool {
+        false
+    }
 }
 
 /// The extensions of one runtime, in the order in which they were made.
@@ -85,6 +91,12 @@ impl Extensions {
             panic!("a runtime has {EXTENSIONS_MAX} extensions at most")
         };
         place.set(new).err()
+    }
+
+    /// Whether any of them has work under way.
+    pub(crate) fn are_busy(&self) -> bool {
+        let mut made = self.places.iter().map_while(OnceLock::get);
+        made.any(|extension| extension.is_busy())
     }
 
     /// Ends all extensions, the latest first; gives what they have left behind.
