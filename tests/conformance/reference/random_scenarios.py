@@ -7,6 +7,8 @@ A scenario spawns some tasks that wait for each other and for the objects that
 they share, and some drivers that disturb them: cancel, complete, notify, put,
 release.  Exact ones crowd their timers; race-free ones spread them, and are
 kept only if the reference does the same in any schedule (see reference.py).
+Many race-free ones begin with tasks that run at once, and depend on their order
+now and then: --runs says how sure to be that none does.
 """
 
 import argparse
@@ -32,6 +34,7 @@ class Generator:
         self.tasks = []            # handles of tasks known so far
         self.futures = []
         self.others = []           # gathers, shields, jobs
+        self.calls = []            # callbacks that may still be taken back
         self.objects = {}
         self.callbacks = {}
         self.iterators = []
@@ -183,7 +186,12 @@ class Generator:
                 st["return_exceptions"] = True
             self.others.append(h)
             out = [st]
-            if r.random() < 0.7:
+            x = r.random()
+            if x < 0.25:
+                await_it = {"op": "await", "h": h}
+                out += [{"op": "sleep", "d": self.ticks()}, self.cancel(h),
+                        self.tried(await_it) if r.random() < 0.5 else await_it]
+            elif x < 0.8:
                 out.append(self.tried({"op": "await", "h": h}))
             if r.random() < 0.4:
                 out.append({"op": "query", "h": h, "what": r.choice(("done", "cancelled", "exception", "result"))})
@@ -196,7 +204,7 @@ class Generator:
                 if r.random() < 0.4:
                     st["timeout"] = self.limit()
                 if "@main" in st["of"]:
-                    return [{"op": "log", "m": self.new("m")}]
+                    return [{"op": "all_tasks"}]
                 return [st] + [self.tried({"op": "next", "it": it}) for _ in range(r.randint(1, 3))]
             of = sorted({self.task() for _ in range(r.randint(1, 3))} - {"@main"})
             st = {"op": "wait", "of": of, "until": r.choice(("all", "first", "exception"))}
@@ -221,11 +229,18 @@ class Generator:
                               self.tried({"op": "set_exception", "h": f, "kind": "C", "msg": self.new("e")}),
                               self.cancel(f)))]
         if topic == "callback":
+            if self.calls and r.random() < 0.15:
+                return [{"op": "cancel_call", "k": r.choice(self.calls)}]
             cb = self.callback()
-            return [r.choice(({"op": "on_done", "h": self.handle(), "cb": cb},
-                              {"op": "call_soon", "cb": cb, "k": self.new("h")},
-                              {"op": "call_later", "cb": cb, "d": self.ticks(), "k": self.new("h")},
-                              {"op": "off_done", "h": self.handle(), "cb": cb}))]
+            st = r.choice(({"op": "on_done", "h": self.handle(), "cb": cb},
+                           {"op": "call_soon", "cb": cb, "k": self.new("h")},
+                           {"op": "call_later", "cb": cb, "d": self.ticks(), "k": self.new("h")},
+                           {"op": "off_done", "h": self.handle(), "cb": cb}))
+            if "k" in st:
+                self.calls.append(st["k"])
+            if self.contexts and st["op"] in ("on_done", "call_soon") and r.random() < 0.4:
+                st["ctx"] = r.choice(self.contexts)
+            return [st]
         return self.await_one()
 
     def await_one(self):
@@ -264,12 +279,14 @@ class Generator:
         if x < 0.29 and depth:
             return [self.cancel("@self")]
         if x < 0.31:
-            return [{"op": "uncancel"}]
+            return [{"op": "uncancel", "h": self.handle()} if r.random() < 0.2 else {"op": "uncancel"}]
         if x < 0.37:
             return [{"op": "query", "h": self.handle(),
                      "what": r.choice(("done", "cancelled", "cancelling", "result", "exception"))}]
-        if x < 0.41:
+        if x < 0.39:
             return [{"op": "log", "m": self.new("m")}]
+        if x < 0.41:
+            return [r.choice(({"op": "current"}, {"op": "all_tasks"} if self.exact else {"op": "current"}))]
         if x < 0.45:
             return self.await_one()
         if self.executor and x < 0.52:
@@ -283,8 +300,15 @@ class Generator:
             return [job]
         if self.context and x < 0.52:
             var = r.choice(("v1", "v2"))
+            if r.random() < 0.2:
+                self.contexts.append(self.new("c"))
+                return [{"op": "ctx_copy", "c": self.contexts[-1]}]
+            if self.contexts and r.random() < 0.2:
+                return [{"op": "ctx_peek", "c": r.choice(self.contexts), "var": var}]
             return [r.choice(({"op": "ctx_set", "var": var, "v": self.number()}, {"op": "ctx_get", "var": var}))]
         if self.objects and x < 0.75:
+            if r.random() < 0.1:
+                return [{"op": "state", "o": r.choice(list(self.objects))}]
             if r.random() < 0.65:
                 return self.wait_on_object(depth)
             return self.touch_object()
@@ -321,10 +345,15 @@ class Generator:
                 out.append(self.group(depth))
             elif x < 0.95:
                 h = self.new("t")
-                out.append({"op": "spawn", "h": h, "do": self.body(depth + 1, r.choice((1, 2, 2)))})
+                st = {"op": "spawn", "h": h, "do": self.body(depth + 1, r.choice((1, 2, 2)))}
+                if self.contexts and r.random() < 0.3:
+                    st["ctx"] = r.choice(self.contexts)
+                out.append(st)
                 self.tasks.append(h)
             elif x < 0.97:
-                out.append({"op": "call", "do": self.body(depth + 1, 2)})
+                x = self.new("x")
+                out += [{"op": "call", "do": self.body(depth + 1, 2), "as": x},
+                        {"op": "log", "m": self.new("m"), "v": {"var": x}}]
             else:
                 out.append({"op": "raise", "kind": r.choice("ABC"), "msg": self.new("e")})
         return out
@@ -344,7 +373,7 @@ class Generator:
     def body(self, depth, n):
         r = self.r
         out = []
-        if not self.exact:
+        if not self.exact and r.random() < 0.3:
             out.append({"op": "sleep", "d": self.ticks()})
         out += self.block(depth, n)
         x = r.random()
