@@ -4,8 +4,9 @@
 //! comes sooner, saves both. So looking on is bounded by [`LOOK_ON_NS`], and has to be earned: by sleeps that others
 //! ended so early that looking on would have met them. What was earned is lost faster, and the faster the more often it was in vain:
 //! where the pace looks promising but is just too slow, or the other side cannot run because this worker looks on, it comes down to
-//! one look in some sixty sleeps. What the system brings, looking on was in vain for: a socket or a timer ends a sleep with nobody
-//! paying for the wake-up, and asking for it again and again costs more than the sleep. So a worker that is woken rarely, or by
+//! one look in some sixty sleeps. A little is lost too where a socket ended the look: the system
+//! would have ended a sleep, with nobody paying for the wake-up, and asking it again and again costs more than the sleep. Among sockets
+//! and tasks of others it is the tasks that decide. So a worker that is woken rarely, or by
 //! sockets and timers alone, does not look on. Nor does any worker where there is one core: whoever is to
 //! bring the task could not run meanwhile.
 
@@ -25,6 +26,8 @@ const EARNED_BY_FIND: i16 = 4;
 /// What is lost when looking on was in vain: so much at first, and twice as much each time until it pays off again.
 const LOST_MIN: i16 = 4;
 const LOST_MAX: i16 = 64;
+/// What is lost when a socket ended the look.
+const LOST_TO_SOCKET: i16 = 1;
 
 /// One worker's experience.
 #[derive(Debug)]
@@ -63,7 +66,12 @@ impl Patience {
         self.earn(EARNED_BY_FIND);
     }
 
-    /// Looking on brought nothing, or what the system would have ended a sleep for.
+    /// Looking on brought what the system would have ended a sleep for.
+    pub(crate) fn was_not_needed(&self) {
+        self.credit.set(self.credit.get() - LOST_TO_SOCKET);
+    }
+
+    /// Looking on brought nothing.
     pub(crate) fn was_in_vain(&self) {
         let loss = self.loss.get();
         self.credit.set((self.credit.get() - loss).max(-loss));

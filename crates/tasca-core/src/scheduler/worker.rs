@@ -606,8 +606,7 @@ impl Worker {
             }
             if n_looks.is_multiple_of(LOOKS_PER_TURN) {
                 if self.turn_driver(Some(Duration::ZERO)) {
-                    // The system would have ended a sleep as well.
-                    self.patience.was_in_vain();
+                    self.patience.was_not_needed();
                     return self.pop_own();
                 }
                 if self.shared.is_stopped() {
