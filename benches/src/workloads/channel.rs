@@ -1,12 +1,16 @@
 //! Tasks that talk over channels that belong to no runtime.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::Future,
+    task::{Context, Waker},
+    time::{Duration, Instant},
+};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt, future::BoxFuture};
 
 use crate::{
     rt::Peer,
-    workload::{Entry, Workload, entry},
+    workload::{Case, Entry, Workload, entry, per_operation},
 };
 
 /// The workloads of this module.
@@ -20,31 +24,80 @@ pub fn all() -> Vec<Entry> {
     ]
 }
 
+/// The limit: what is left of a workload without a runtime.
+fn limit(measure: fn(usize, u64) -> f64) -> Vec<Case> {
+    vec![Case {
+        runtime: "polls",
+        measure,
+        mark: None,
+    }]
+}
+
+/// Polls the futures in turn until all are ready, with a waker that does nothing: the channels are all that is left of the
+/// workload. Gives what one of so many operations took.
+fn polled_by_hand(
+    operations: u64,
+    futures: impl IntoIterator<Item = BoxFuture<'static, ()>>,
+) -> f64 {
+    let mut futures: Vec<_> = futures.into_iter().collect();
+    let mut cx = Context::from_waker(Waker::noop());
+    let start = Instant::now();
+    while !futures.is_empty() {
+        futures.retain_mut(|future| future.poll_unpin(&mut cx).is_pending());
+    }
+    per_operation(start.elapsed(), operations)
+}
+
 /// There and back over two bounded channels of `async-channel`; per round trip.
 #[derive(Debug)]
 pub struct PingPong;
 
-impl Workload for PingPong {
-    const NAME: &'static str = "ping_pong";
-    const ELEMENTS: u64 = 1;
-
-    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+impl PingPong {
+    /// Who asks, for so many rounds, and who answers.
+    fn sides(
+        rounds: u64,
+    ) -> (
+        impl Future<Output = Duration> + Send + 'static,
+        impl Future<Output = ()> + Send + 'static,
+    ) {
         let (there, receive) = async_channel::bounded::<u64>(1);
         let (back, answer) = async_channel::bounded::<u64>(1);
-        let echo = rt.spawn(async move {
+        let asks = async move {
+            let start = Instant::now();
+            for number in 0..rounds {
+                there.send(number).await.expect("the other side is there");
+                assert_eq!(answer.recv().await, Ok(number + 1));
+            }
+            start.elapsed()
+        };
+        let answers = async move {
             while let Ok(number) = receive.recv().await {
                 back.send(number + 1)
                     .await
                     .expect("the other side is there");
             }
-        });
-        let start = Instant::now();
-        for number in 0..rounds {
-            there.send(number).await.expect("the other side is there");
-            assert_eq!(answer.recv().await, Ok(number + 1));
-        }
-        let time = start.elapsed();
-        drop(there);
+        };
+        (asks, answers)
+    }
+
+    fn by_hand(rounds: u64) -> [BoxFuture<'static, ()>; 2] {
+        let (asks, answers) = Self::sides(rounds);
+        [answers.boxed(), asks.map(|_time| ()).boxed()]
+    }
+}
+
+impl Workload for PingPong {
+    const NAME: &'static str = "ping_pong";
+    const ELEMENTS: u64 = 1;
+
+    fn limits() -> Vec<Case> {
+        limit(|_, rounds| polled_by_hand(rounds, Self::by_hand(rounds)))
+    }
+
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+        let (asks, answers) = Self::sides(rounds);
+        let echo = rt.spawn(answers);
+        let time = asks.await;
         echo.await;
         time
     }
@@ -54,28 +107,51 @@ impl Workload for PingPong {
 #[derive(Debug)]
 pub struct PingPongMpsc;
 
-impl Workload for PingPongMpsc {
-    const NAME: &'static str = "ping_pong_mpsc";
-    const ELEMENTS: u64 = 1;
-
-    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+impl PingPongMpsc {
+    /// Who asks, for so many rounds, and who answers.
+    fn sides(
+        rounds: u64,
+    ) -> (
+        impl Future<Output = Duration> + Send + 'static,
+        impl Future<Output = ()> + Send + 'static,
+    ) {
         let (there, mut receive) = futures::channel::mpsc::unbounded::<u64>();
         let (back, mut answer) = futures::channel::mpsc::unbounded::<u64>();
-        let echo = rt.spawn(async move {
+        let asks = async move {
+            let start = Instant::now();
+            for number in 0..rounds {
+                there
+                    .unbounded_send(number)
+                    .expect("the other side is there");
+                assert_eq!(answer.next().await, Some(number + 1));
+            }
+            start.elapsed()
+        };
+        let answers = async move {
             while let Some(number) = receive.next().await {
                 back.unbounded_send(number + 1)
                     .expect("the other side is there");
             }
-        });
-        let start = Instant::now();
-        for number in 0..rounds {
-            there
-                .unbounded_send(number)
-                .expect("the other side is there");
-            assert_eq!(answer.next().await, Some(number + 1));
-        }
-        let time = start.elapsed();
-        drop(there);
+        };
+        (asks, answers)
+    }
+}
+
+impl Workload for PingPongMpsc {
+    const NAME: &'static str = "ping_pong_mpsc";
+    const ELEMENTS: u64 = 1;
+
+    fn limits() -> Vec<Case> {
+        limit(|_, rounds| {
+            let (asks, answers) = Self::sides(rounds);
+            polled_by_hand(rounds, [answers.boxed(), asks.map(|_time| ()).boxed()])
+        })
+    }
+
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+        let (asks, answers) = Self::sides(rounds);
+        let echo = rt.spawn(answers);
+        let time = asks.await;
         echo.await;
         time
     }
@@ -88,6 +164,13 @@ pub struct PingPong100;
 impl Workload for PingPong100 {
     const NAME: &'static str = "ping_pong_100";
     const ELEMENTS: u64 = 100;
+
+    fn limits() -> Vec<Case> {
+        limit(|_, rounds| {
+            let pairs = (0..Self::ELEMENTS).flat_map(|_| PingPong::by_hand(rounds));
+            polled_by_hand(rounds * Self::ELEMENTS, pairs)
+        })
+    }
 
     async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let start = Instant::now();
@@ -106,36 +189,64 @@ impl Workload for PingPong100 {
 #[derive(Debug)]
 pub struct Pipeline;
 
+impl Pipeline {
+    /// Who puts so many numbers in, those who pass them on, and who takes them out.
+    fn stages(
+        numbers: u64,
+    ) -> (
+        impl Future<Output = ()> + Send + 'static,
+        Vec<impl Future<Output = ()> + Send + 'static>,
+        impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (first, mut last) = async_channel::bounded::<u64>(16);
+        let mut pass_on = Vec::new();
+        for _ in 0..4 {
+            let (sender, receiver) = async_channel::bounded(16);
+            let from = std::mem::replace(&mut last, receiver);
+            pass_on.push(async move {
+                while let Ok(number) = from.recv().await {
+                    sender.send(number + 1).await.expect("the next is there");
+                }
+            });
+        }
+        let put_in = async move {
+            for number in 0..numbers {
+                first.send(number).await.expect("the next is there");
+            }
+        };
+        let take_out = async move {
+            for number in 0..numbers {
+                assert_eq!(last.recv().await, Ok(number + 4));
+            }
+        };
+        (put_in, pass_on, take_out)
+    }
+}
+
 impl Workload for Pipeline {
     const NAME: &'static str = "pipeline";
     const ELEMENTS: u64 = 64;
 
+    fn limits() -> Vec<Case> {
+        limit(|_, rounds| {
+            let numbers = rounds * Self::ELEMENTS;
+            let (put_in, pass_on, take_out) = Self::stages(numbers);
+            let stages = pass_on.into_iter().map(FutureExt::boxed);
+            polled_by_hand(numbers, stages.chain([put_in.boxed(), take_out.boxed()]))
+        })
+    }
+
     async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
-        let numbers = rounds * Self::ELEMENTS;
-        let (first, mut last) = async_channel::bounded::<u64>(16);
+        let (put_in, pass_on, take_out) = Self::stages(rounds * Self::ELEMENTS);
         let start = Instant::now();
-        let mut tasks = Vec::new();
-        for _ in 0..4 {
-            let (sender, receiver) = async_channel::bounded(16);
-            let from = std::mem::replace(&mut last, receiver);
-            tasks.push(rt.spawn(async move {
-                while let Ok(number) = from.recv().await {
-                    sender.send(number + 1).await.expect("the next is there");
-                }
-            }));
-        }
-        tasks.push(rt.spawn(async move {
-            for number in 0..numbers {
-                first.send(number).await.expect("the next is there");
-            }
-        }));
-        for number in 0..numbers {
-            assert_eq!(last.recv().await, Ok(number + 4));
-        }
+        let passing: Vec<_> = pass_on.into_iter().map(|stage| rt.spawn(stage)).collect();
+        let putting = rt.spawn(put_in);
+        take_out.await;
         let time = start.elapsed();
-        for task in tasks {
+        for task in passing {
             task.await;
         }
+        putting.await;
         time
     }
 }
