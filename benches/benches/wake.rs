@@ -9,5 +9,9 @@ fn run(criterion: &mut Criterion) {
     common::bench(criterion, &wake::all());
 }
 
-criterion_group!(benches, run);
+criterion_group! {
+    name = benches;
+    config = common::config();
+    targets = run
+}
 criterion_main!(benches);
