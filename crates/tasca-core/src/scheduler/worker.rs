@@ -76,7 +76,7 @@ pub(crate) struct Worker {
     poll_ns: Cell<u64>,
     /// When the worker last ran dry.
     dry_since_ns: Cell<u64>,
-    /// When it was last found to be dry, or woke up.
+    /// When it was last found to be dry, or woke up; zero if what it has came from another worker.
     dry_until_ns: Cell<u64>,
     patience: Patience,
     backlog: Backlog,
@@ -680,10 +680,16 @@ impl Worker {
         let workers = &self.shared.workers;
         let start = self.next_random() as usize % workers.len();
         let (before, from) = workers.split_at(start);
-        from.iter()
+        let stolen = from
+            .iter()
             .chain(before)
             .filter(|victim| victim.index != self.index())
-            .find_map(|victim| self.queue.steal(&victim.thief))
+            .find_map(|victim| self.queue.steal(&victim.thief));
+        if stolen.is_some() {
+            // It is being spread already: none of it need stay together.
+            self.dry_until_ns.set(0);
+        }
+        stolen
     }
 
     /// Sleeps until there is something to do.
