@@ -12,6 +12,8 @@ pub(crate) use cell::UnsafeCell;
 pub(crate) use fence::{heavy_fence, light_fence, prepare_fences};
 pub use fork::Process;
 pub(crate) use fork::{fork_generation, watch_forks};
+/// For what outlives runtimes, in statics; as [`StaticU64`].
+pub(crate) use parking_lot::Mutex as StaticMutex;
 pub(crate) use parking_lot::{Condvar, Mutex};
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::Arc;

@@ -12,6 +12,7 @@
 //! | [`deterministic`] | one thread, virtual time, a seeded order |
 //! | [`outside`] | what comes to that loop from beside it |
 //! | [`clock`], [`timers`] | time, and what waits for it |
+//! | [`ending`] | ending the tasks that are left |
 //! | [`gate`] | the flags and the count that the end of a runtime turns on |
 //! | [`current`] | what of all this the calling thread is part of |
 //! | [`extension`] | what crates above add to a runtime |
@@ -28,6 +29,7 @@
 pub(crate) mod clock;
 pub(crate) mod current;
 pub(crate) mod deterministic;
+pub(crate) mod ending;
 pub(crate) mod extension;
 pub(crate) mod gate;
 pub(crate) mod interrupts;
@@ -41,3 +43,7 @@ pub(crate) mod shutdown;
 pub(crate) mod timers;
 pub(crate) mod watchdog;
 pub(crate) mod worker;
+
+// A million timers are a matter of megabytes: an alarm more is a decision. Not in `timers`, where it would be asked of a model's
+// atomics as well.
+const _: () = assert!(timers::Shard::BYTES_PER_TIMER <= 52);

@@ -12,16 +12,17 @@ use crossbeam_utils::CachePadded;
 use super::clock::Clock;
 use super::current;
 use super::deterministic::Deterministic;
+use super::ending;
 use super::extension::Extensions;
 use super::gate::Gate;
 use super::parker::{HOME_FIRST, Parkers};
 use super::remote::Remote;
-use super::shutdown::{self, Threads};
+use super::shutdown::Threads;
 use super::watchdog::Watchdog;
 use super::worker::Worker;
 use crate::driver::Driver;
 use crate::idle::Idle;
-use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, fork_generation};
+use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, StaticU64, fork_generation};
 use crate::queue::Injector;
 use crate::slab;
 use crate::task::cell::{self, Birth};
@@ -157,7 +158,7 @@ impl Shared {
         handler: Reporter,
         settings: Settings,
     ) -> Arc<Self> {
-        static NEXT_ORDINAL: AtomicU64 = AtomicU64::new(1);
+        static NEXT_ORDINAL: StaticU64 = StaticU64::new(1);
         let (clock, seed) = match flavor {
             Flavor::Deterministic { seed } => (Clock::virtual_time(), seed),
             Flavor::MultiThread | Flavor::CurrentThread => (Clock::real(), 0),
@@ -490,7 +491,7 @@ impl Shared {
             None if self.flavor == Flavor::MultiThread => {
                 self.injector.push(runnable);
                 self.wake_one();
-                shutdown::drain_if_over(self);
+                ending::drain_if_over(self);
             }
             None => self.queue_at(0, runnable),
         }

@@ -1,4 +1,4 @@
-//! Starting and ending the threads of a runtime, and ending the tasks that are left.
+//! Starting and ending the threads of a runtime. How the tasks that are left end is in [`ending`].
 #![doc = include_str!("SHUTDOWN.md")]
 
 use std::io;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::current;
 use super::deterministic::{self, Ended};
+use super::ending::{self, end_tasks_here, kill_all};
 use super::shared::{Flavor, Shared};
 use super::worker::{Seed, Worker};
 use crate::primitive::{Arc, Condvar, Mutex};
@@ -14,8 +15,7 @@ use crate::task::cancel;
 use crate::task::error::drop_quietly;
 use crate::task::ext::Request;
 use crate::task::handle::TaskRef;
-use crate::task::state::Live;
-use crate::task::{After, waker};
+use crate::task::waker;
 
 /// Between two walks over the tasks that are left, at most.
 const WALK_PAUSE_MAX: Duration = Duration::from_millis(5);
@@ -82,29 +82,6 @@ impl Threads {
     }
 }
 
-/// Runs what lies in the injector when no worker is left to do so: a waker that was in the middle of
-/// queueing a task when the runtime ended. Those tasks are marked to be dropped.
-pub(super) fn drain_if_over(shared: &Shared) {
-    if shared.gate.is_over() {
-        drain(shared);
-    }
-}
-
-/// Runs what is left in the injector, on whichever thread: all of it is marked to be dropped.
-fn drain(shared: &Shared) {
-    let queue = crate::queue::Shared::new();
-    while let Some(runnable) = queue.pop().or_else(|| queue.take_from(&shared.injector)) {
-        let mut next = Some(runnable);
-        while let Some(runnable) = next.take() {
-            // Not marked, if it was queued before the walk came by: mark it now.
-            let _noted = runnable.task().state().request_kill();
-            if let After::Again(again) = runnable.run() {
-                next = Some(again);
-            }
-        }
-    }
-}
-
 /// Starts a thread that belongs to the runtime.
 pub(crate) fn start_thread(
     shared: &Arc<Shared>,
@@ -147,13 +124,7 @@ pub(crate) fn start_worker(shared: &Arc<Shared>, seed: Seed) -> Result<(), (Seed
         let seed = taken.lock().take().expect("a thread starts once");
         crate::primitive::sharpen_timers();
         kept.watchdog.ensure_awake(&kept);
-        let ((), _seed) = Worker::enter(&kept, seed, |worker| {
-            worker.run_until(|| false);
-            worker.drain_timers();
-        });
-        if kept.gate.worker_ended() {
-            drain(&kept);
-        }
+        ending::work(&kept, seed);
     });
     started.map_err(|error| {
         shared.gate.worker_cannot_begin();
@@ -240,30 +211,6 @@ fn drive_with<R>(shared: &Arc<Shared>, seed: Seed, body: impl FnOnce(&Seat<'_>) 
     });
     shared.threads.return_seed(seed);
     result
-}
-
-/// Marks every task that is not done; gives their number.
-fn kill_all(shared: &Shared) -> usize {
-    let mut n_left = 0;
-    shared.for_each_task(Live::TasksAndCallbacks, |task| {
-        if !task.ptr().state().load().is_root() {
-            n_left += 1;
-            cancel::kill(task.ptr());
-        }
-    });
-    n_left
-}
-
-/// Ends all tasks of a runtime whose one worker is this thread.
-fn end_tasks_here(worker: &Worker) {
-    let shared = worker.shared();
-    // Each round ends what the one before has marked; a task that is dropped may queue callbacks.
-    while kill_all(shared) > 0 {
-        if worker.run_queued() == 0 {
-            // What is left is held by another thread's waker, which is about to queue it.
-            thread::yield_now();
-        }
-    }
 }
 
 /// What the end of a runtime has left behind.

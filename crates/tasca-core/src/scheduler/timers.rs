@@ -10,7 +10,7 @@ use super::clock::as_ns;
 use super::current;
 use super::shared::Shared;
 use super::worker::Worker;
-use crate::primitive::{Mutex, thread_local_const, yield_now};
+use crate::primitive::{StaticMutex, thread_local_const, yield_now};
 use crate::task::cancel;
 use crate::task::expiry::ExpiryId;
 use crate::task::waker;
@@ -71,12 +71,9 @@ fn expiry_of(home: &Shard, key: TimerKey) -> ExpiryId {
 /// What all threads see of a worker's timers. It stays when the worker is gone, for those who ask then.
 pub(crate) type Shard = TimerShard<Alarm>;
 
-// A million timers are a matter of megabytes: an alarm more is a decision.
-const _: () = assert!(Shard::BYTES_PER_TIMER <= 52);
-
 /// The shards that no worker has at the moment. They go from one runtime to the next, so that a timer is two plain words,
 /// and arming it counts nothing.
-static SPARE: Mutex<Vec<&'static Shard>> = Mutex::new(Vec::new());
+static SPARE: StaticMutex<Vec<&'static Shard>> = StaticMutex::new(Vec::new());
 
 /// The timers of one worker.
 #[derive(Debug)]
