@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-const FACADE: &str = include_str!("../../crates/tasca/src/lib.rs");
+pub(crate) const FACADE: &str = include_str!("../../crates/tasca/src/lib.rs");
 const LISTED: &str = include_str!("../exports.txt");
 
 /// Public below, and not shown: tools of the crates between the core and the facade.
@@ -29,7 +29,7 @@ const INTERNAL: &[&str] = &[
 ];
 
 /// The names in `pub use path::{a, b}` and `pub use path::name`, each behind the module that it stands in.
-fn exports(source: &str) -> BTreeSet<String> {
+pub(crate) fn exports(source: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut module = String::new();
     let mut statement: Option<String> = None;

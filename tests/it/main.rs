@@ -22,6 +22,7 @@ mod panics;
 mod promises;
 mod runtimes;
 mod scopes;
+mod signatures;
 mod stalling;
 mod timers;
 mod tutorial;
