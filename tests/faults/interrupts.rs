@@ -80,8 +80,8 @@ fn pass(delay: Duration) {
 /// One interrupt ends the program: by the signal's own force before anybody listens, later by way of main.
 #[test]
 fn an_interrupt_while_it_starts_is_not_swallowed() {
-    guarded("start", || {
-        for n in 0..40 {
+    for n in 0..40 {
+        guarded("start", move || {
             let mut child = start_until("starts");
             pass(Duration::from_micros(n * 25));
             interrupt(&child);
@@ -90,15 +90,15 @@ fn an_interrupt_while_it_starts_is_not_swallowed() {
                 status.signal() == Some(libc::SIGINT) || status.code() == Some(INTERRUPTED),
                 "{status} after {n}"
             );
-        }
-    });
+        });
+    }
 }
 
 /// The second one ends it at once, unless the clean-up was faster.
 #[test]
 fn a_second_interrupt_while_it_ends_ends_it_at_once() {
-    guarded("end", || {
-        for n in 0..30 {
+    for n in 0..30 {
+        guarded("end", move || {
             let mut child = start_until("runs");
             interrupt(&child);
             pass(Duration::from_micros(n * 200));
@@ -108,6 +108,6 @@ fn a_second_interrupt_while_it_ends_ends_it_at_once() {
                 status.signal() == Some(libc::SIGINT) || status.code() == Some(INTERRUPTED),
                 "{status} after {n}"
             );
-        }
-    });
+        });
+    }
 }

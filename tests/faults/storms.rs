@@ -143,7 +143,6 @@ fn a_million_cancelled_tasks_clean_up() {
         ],
         |_| async {
             let (begun, cleaned) = (Counter::new(), Counter::new());
-            let n_others = all_tasks().len();
             for _ in 0..N_ROUNDS {
                 let n_before = begun.get();
                 let tasks: Vec<Task<()>> = (0..N_AT_ONCE)
@@ -172,7 +171,12 @@ fn a_million_cancelled_tasks_clean_up() {
                 }
             }
             assert_eq!(cleaned.get(), N_AT_ONCE * N_ROUNDS);
-            assert_eq!(all_tasks().len(), n_others);
+            // The task of `block_on` comes when it comes.
+            let left: Vec<_> = all_tasks()
+                .into_iter()
+                .filter(|task| task.spawned_at().file() == file!())
+                .collect();
+            assert!(left.is_empty(), "{left:?}");
         },
     );
 }
@@ -345,14 +349,14 @@ fn a_runtime_ends_in_the_middle_of_everything() {
 
 #[test]
 fn runtimes_come_and_go_by_the_thousand() {
-    guarded("a thousand runtimes", || {
-        for n in 0..scaled(200, 1000) {
+    for n in 0..scaled(200, 1000) {
+        guarded("one of a thousand runtimes", move || {
             let runtime = match n % 3 {
                 0 => Runtime::builder().current_thread(),
                 n => Runtime::builder().worker_threads(n),
             };
             let runtime = runtime.build().expect("a runtime can be made");
             assert_eq!(runtime.block_on(async { spawn(async { 1 }).await }), 1);
-        }
-    });
+        });
+    }
 }

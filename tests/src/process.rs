@@ -4,7 +4,8 @@ use crate::HANG;
 
 /// Has the system end this process when it has lasted too long. Nobody else does where the test that started it has failed.
 pub fn end_if_it_hangs() {
-    let seconds = HANG.as_secs() as libc::c_uint;
+    // Time for several waits: what it does is a whole test, and often one after the other on several runtimes.
+    let seconds = 3 * HANG.as_secs() as libc::c_uint;
     // SAFETY: no memory is involved.
     unsafe { libc::alarm(seconds) };
 }
