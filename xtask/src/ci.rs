@@ -28,7 +28,7 @@ impl Step {
     }
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step::new("fmt", "cargo fmt --all --check"),
     Step::new("layers", "cargo xtask layers"),
     Step::new("tidy", "cargo xtask tidy"),
@@ -55,6 +55,8 @@ const STEPS: [Step; 12] = [
     ),
     // Each benchmark once, as a test, so that it does not rot.
     Step::new("benches", "cargo test --workspace --all-features --bench *"),
+    // Says so, loudly, where the compiler has no sanitizers.
+    Step::new("sanitize", "cargo xtask sanitize --short --soak 5"),
 ];
 
 /// Runs the steps that `choice` (`--without a,b` or `--only a,b`) leaves.
