@@ -226,8 +226,8 @@ fn tasks_of_a_runtime_on_one_thread_rest_between_two_block_ons() {
 
 #[test]
 fn a_hundred_runtimes_come_and_go() {
-    guarded("hundred", || {
-        for round in 0..100 {
+    for round in 0..100 {
+        guarded("one of a hundred", move || {
             let (runtime, problems) = runtime(Kind::MultiThread(1 + round % 3));
             let task = runtime.handle().spawn(async { 1 });
             if round % 2 == 0 {
@@ -235,8 +235,8 @@ fn a_hundred_runtimes_come_and_go() {
             }
             drop(runtime);
             problems.expect_none();
-        }
-    });
+        });
+    }
 }
 
 #[test]
