@@ -58,6 +58,20 @@ fn default_names_count_from_one_in_order_of_spawning() {
     }
 }
 
+/// A worker takes numbers in blocks, which double until they are large.
+#[test]
+fn numbers_go_on_when_one_worker_has_spawned_hundreds_of_thousands() {
+    let runtime = Runtime::builder().current_thread().build().unwrap();
+    runtime.block_on(async {
+        let first = spawn(async {}).id().number();
+        for n in 1..=220_000 {
+            let task = spawn(async {});
+            assert_eq!(task.id().number(), first + n);
+            task.await;
+        }
+    });
+}
+
 #[test]
 fn names_can_be_changed_at_any_time() {
     everywhere(|_| async {

@@ -767,7 +767,8 @@ impl Numbers {
     #[cold]
     fn refill(&mut self, shared: &Shared) -> u64 {
         self.stock = (self.take)(shared, self.next_block);
-        self.next_block *= 2;
+        // Whoever hands them out has a limit; here it would overflow after 64 blocks.
+        self.next_block = self.next_block.saturating_mul(2);
         self.stock.next().expect("a fresh block has numbers")
     }
 }
