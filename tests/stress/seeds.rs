@@ -66,7 +66,8 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let rounds = from_env("TASCA_STRESS_ROUNDS").unwrap_or(ROUNDS);
-    for round in 0..rounds * 4 {
+    // Each is over within milliseconds.
+    for round in 0..rounds * 50 {
         let kind = match round % 4 {
             0 => Kind::MultiThread(16),
             1 => Kind::MultiThread(2),

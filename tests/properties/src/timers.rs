@@ -31,6 +31,22 @@ pub enum Op {
         /// How many of them.
         distance: u8,
     },
+    /// Arms one that counts from the next reading of the clock.
+    ArmUncounted {
+        /// Of [`UNITS_NS`].
+        unit: u8,
+        /// How many of them.
+        distance: u8,
+    },
+    /// Time passes, and the clock is read.
+    Read {
+        /// Of [`UNITS_NS`].
+        unit: u8,
+        /// How many of them.
+        passed: u8,
+    },
+    /// Asks when one is due, which is a reading.
+    Ask(u16),
     /// The owner cancels one.
     Cancel(u16),
     /// Another thread does.
@@ -54,12 +70,15 @@ pub enum Op {
     Drain,
 }
 
+/// Stands before the delay of one that is not counted yet, where others have their deadline.
+const UNCOUNTED: u64 = 1 << 63;
+
 /// A payload: the number of its timer. Counted by its references.
 type Payload = Arc<u64>;
 
 struct Timers {
     queue: TimerQueue<Payload, Arc<TimerShard<Payload>>>,
-    /// What it should hold, by (deadline, number): the order of firing.
+    /// What it should hold, by (deadline, number): the order of firing. What counts from a reading to come is behind [`UNCOUNTED`].
     model: BTreeMap<(u64, u64), (TimerKey, Payload)>,
     ended: Vec<TimerKey>,
     turns: Vec<(u64, Turn)>,
@@ -103,6 +122,24 @@ impl Timers {
         self.model.insert((deadline, number), (key, payload));
     }
 
+    fn arm_uncounted(&mut self, delay_ns: u64) {
+        let (number, turn) = self.take_turn();
+        let payload = Payload::new(number);
+        let key = self
+            .queue
+            .insert_uncounted(delay_ns, turn, Arc::clone(&payload));
+        self.model
+            .insert((UNCOUNTED + delay_ns, number), (key, payload));
+    }
+
+    /// What the model makes of a reading of the clock.
+    fn count(&mut self) {
+        for ((delay, number), timer) in self.model.split_off(&(UNCOUNTED, 0)) {
+            let deadline = self.now_ns.saturating_add(delay - UNCOUNTED);
+            self.model.insert((deadline, number), timer);
+        }
+    }
+
     fn any(&self, which: u16) -> Option<(u64, u64)> {
         let index = usize::from(which).checked_rem(self.model.len())?;
         self.model.keys().nth(index).copied()
@@ -123,6 +160,7 @@ impl Timers {
     }
 
     fn fire(&mut self, max: usize) {
+        self.count();
         let mut fired = Vec::new();
         let more = self.queue.pop_expired(self.now_ns, &mut fired, max);
         let fired: Vec<_> = fired.into_iter().map(|(key, it)| (key, *it)).collect();
@@ -165,6 +203,27 @@ impl Timers {
                     self.arm(turn, ns(unit, distance));
                 }
             }
+            Op::ArmUncounted { unit, distance } => self.arm_uncounted(ns(unit, distance)),
+            Op::Read { unit, passed } => {
+                self.now_ns += ns(unit, passed);
+                let mut is_read = false;
+                self.queue.note_reading(|| {
+                    is_read = true;
+                    self.now_ns
+                });
+                assert!(is_read || self.n_uncounted() == 0, "somebody waits for it");
+                self.count();
+            }
+            Op::Ask(which) => {
+                let Some(name) = self.any(which) else { return };
+                let (key, _) = self.model[&name];
+                let deadline = match name.0.checked_sub(UNCOUNTED) {
+                    Some(delay) => self.now_ns + delay,
+                    None => name.0,
+                };
+                assert_eq!(self.queue.deadline_of(key, self.now_ns), Some(deadline));
+                self.count();
+            }
             Op::Cancel(which) => self.cancel(which, |this, key| this.queue.cancel(key)),
             Op::CancelRemotely(which) => {
                 self.is_exact = false;
@@ -188,6 +247,8 @@ impl Timers {
                 };
                 let key = self.ended[index];
                 assert!(!self.queue.shard().is_armed(key));
+                assert_eq!(self.queue.deadline_of(key, self.now_ns), None);
+                self.count();
                 assert!(self.queue.cancel(key).is_none());
                 assert!(self.queue.shard().cancel_remote(key).is_none());
                 assert!(self.queue.replace(key, Payload::new(0)).is_err());
@@ -210,11 +271,24 @@ impl Timers {
         }
     }
 
+    fn n_uncounted(&self) -> usize {
+        self.model.range((UNCOUNTED, 0)..).count()
+    }
+
     /// What the queue says of its deadlines.
     fn look(&mut self) {
+        if self.n_uncounted() > 0 {
+            // The clock is to be read.
+            for said in [self.queue.next_look(), self.queue.next_deadline()] {
+                assert!(said.is_some_and(|said| said <= self.now_ns), "{said:?}");
+            }
+            return;
+        }
         let earliest = self.earliest();
         for said in [self.queue.next_look(), self.queue.next_deadline()] {
-            let is_late = earliest.is_some_and(|earliest| said.is_none_or(|said| said > earliest));
+            // What is due is due: one that was to be counted, and was cancelled from elsewhere, is told as the time of the last look.
+            let latest = earliest.map(|earliest| earliest.max(self.now_ns));
+            let is_late = latest.is_some_and(|latest| said.is_none_or(|said| said > latest));
             assert!(!is_late, "{said:?} is later than {earliest:?}");
         }
         if self.is_exact {
@@ -262,6 +336,10 @@ mod tests {
         let distance = prop_oneof![0..4_u8, 0..80_u8];
         prop_oneof![
             12 => (0..4_u8, distance.clone()).prop_map(|(unit, distance)| Op::Arm { unit, distance }),
+            3 => (0..4_u8, distance.clone())
+                .prop_map(|(unit, distance)| Op::ArmUncounted { unit, distance }),
+            1 => (0..4_u8, 0..4_u8).prop_map(|(unit, passed)| Op::Read { unit, passed }),
+            1 => any::<u16>().prop_map(Op::Ask),
             1 => Just(Op::TakeTurn),
             1 => (any::<u8>(), 0..4_u8, distance)
                 .prop_map(|(turn, unit, distance)| Op::ArmInTurn { turn, unit, distance }),
