@@ -3,11 +3,17 @@
 use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::{Arc, Once};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use tasca::{Handle, Runtime, spawn};
+use tasca::combinators::TimeoutScope;
+use tasca::sync::{Barrier, BoundedSemaphore, Condition, Lock, Semaphore};
+use tasca::{ContextVar, Handle, Runtime, Task, spawn};
 use tasca_tests::{Gate, Kind, guarded, panic_text, runtime};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 thread_local!(static PLACE: RefCell<Option<(String, u32)>> = const { RefCell::new(None) });
 
@@ -89,7 +95,7 @@ fn outside_a_runtime_every_call_points_at_its_caller() {
     points_here!(tasca::all_tasks(), "no tasca runtime");
     points_here!(Handle::current(), "no tasca runtime");
     points_here!(
-        tasca::Task::builder().name("x").spawn(async {}),
+        Task::builder().name("x").spawn(async {}),
         "no tasca runtime"
     );
     points_here!(tasca::spawn_local(async {}), "outside a worker");
@@ -101,6 +107,112 @@ fn outside_a_runtime_every_call_points_at_its_caller() {
         tasca::time::interval(Duration::from_secs(1)),
         "no tasca runtime"
     );
+    let fails = || async { Ok::<(), ()>(()) };
+    points_here!(tasca::try_spawn(fails()), "no tasca runtime");
+    points_here!(Task::builder().try_spawn(fails()), "no tasca runtime");
+    points_here!(Task::builder().spawn_local(fails()), "outside a worker");
+    points_here!(tasca::spawn_blocking(|| ()), "no tasca runtime");
+    points_here!(tasca::blocking::statistics(), "no tasca runtime");
+    points_here!(tasca::gather((async {},)), "no tasca runtime");
+    points_here!(tasca::gather([async {}]), "no tasca runtime");
+    points_here!(tasca::try_gather((fails(),)), "no tasca runtime");
+    points_here!(tasca::wait([async {}]), "no tasca runtime");
+    points_here!(tasca::as_completed([async {}]), "no tasca runtime");
+    points_here!(tasca::shield(async {}), "no tasca runtime");
+    points_here!(TimeoutScope::after(SECOND), "no tasca runtime");
+}
+
+#[test]
+fn a_timeout_outside_a_task_points_at_its_await() {
+    use futures::executor::block_on;
+    points_here!(
+        block_on(async { tasca::timeout(SECOND, async {}).await.is_ok() }),
+        "a timeout needs a task"
+    );
+    let scope = TimeoutScope::at(Instant::now());
+    points_here!(
+        block_on(async { scope.run(async {}).await.is_ok() }),
+        "a timeout needs a task"
+    );
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_refused_at_their_line() {
+    points_here!(Barrier::new(0), "one party at least");
+    points_here!(Semaphore::new(usize::MAX), "too many permits");
+    points_here!(BoundedSemaphore::new(usize::MAX), "too many permits");
+    points_here!(
+        Semaphore::new(Semaphore::PERMITS_MAX).release(),
+        "too many permits"
+    );
+    points_here!(tasca::blocking::Limiter::new(0), "let nobody pass");
+    points_here!(tasca::blocking::ThreadPool::new(0), "at least one thread");
+    points_here!(
+        tasca::blocking::ThreadPool::new(usize::MAX),
+        "threads are too many"
+    );
+    points_here!(tasca::wait(Vec::<Task<()>>::new()), "wait");
+    let (runtime, _problems) = runtime(Kind::CurrentThread);
+    runtime.block_on(async {
+        points_here!(tasca::time::interval(Duration::ZERO), "above zero");
+    });
+}
+
+#[test]
+fn a_token_of_another_variable_is_refused() {
+    static ONE: ContextVar<u8> = ContextVar::new("one");
+    static OTHER: ContextVar<u8> = ContextVar::new("other");
+    let (runtime, _problems) = runtime(Kind::CurrentThread);
+    runtime.block_on(async {
+        let token = ONE.set(1);
+        points_here!(OTHER.reset(token), "another context variable");
+    });
+}
+
+#[test]
+fn a_condition_with_two_locks_is_refused() {
+    let (runtime, _problems) = runtime(Kind::Deterministic(0));
+    runtime.block_on(async {
+        let shared = Arc::new((Condition::new(), Lock::new(())));
+        let waiting = Arc::clone(&shared);
+        let waiter = tasca_tests::start(async move {
+            let mut guard = waiting.1.lock().await;
+            waiting.0.wait(&mut guard).await;
+        });
+        let waiter = waiter.await;
+        tasca::yield_now().await;
+        let (condition, other) = (&shared.0, Lock::new(()));
+        let mut guard = other.lock().await;
+        points_here!(condition.notify(&guard, 1), "one lock at a time");
+        points_here!(condition.notify_all(&guard), "one lock at a time");
+        points_here!(condition.wait(&mut guard), "one lock at a time");
+        condition.notify_all(&shared.1.lock().await);
+        waiter.await;
+    });
+}
+
+#[test]
+fn what_has_begun_to_wait_is_made_nothing_else_of() {
+    async fn poll_once(future: &mut (impl Future + Unpin)) {
+        std::future::poll_fn(|cx| {
+            let polled = Pin::new(&mut *future).poll(cx);
+            assert!(polled.is_pending());
+            Poll::Ready(())
+        })
+        .await;
+    }
+    let (runtime, _problems) = runtime(Kind::CurrentThread);
+    runtime.block_on(async {
+        let mut gathering = tasca::gather((std::future::pending::<()>(),));
+        poll_once(&mut gathering).await;
+        points_here!(gathering.return_exceptions(), "polled already");
+        let mut gathering = tasca::gather((std::future::pending::<()>(),));
+        poll_once(&mut gathering).await;
+        points_here!(gathering.into_task(), "polled already");
+        let mut shielded = tasca::shield(std::future::pending::<()>());
+        poll_once(&mut shielded).await;
+        points_here!(shielded.into_task(), "polled already");
+    });
 }
 
 #[test]
@@ -215,7 +327,7 @@ fn a_task_that_awaits_itself_can_be_cancelled() {
         guarded(&format!("{kind:?}"), move || {
             let (runtime, _problems) = runtime(kind);
             runtime.block_on(async {
-                let (give, take) = tasca::promise::<tasca::Task<()>>();
+                let (give, take) = tasca::promise::<Task<()>>();
                 let task = tasca_tests::start(async move { take.await.await }).await;
                 let shadow = task.task_ref();
                 give.set(task).unwrap();

@@ -205,6 +205,7 @@ impl<S: OperandSet> Gather<S, S::Children, S::Claims, S::Outputs> {
 }
 
 impl<S, C, K, R> Gather<S, C, K, R> {
+    #[track_caller]
     fn take_operands(&mut self) -> (C, K) {
         match mem::replace(&mut self.state, State::Ended) {
             State::Made(children, claims) => (children, claims),
@@ -235,6 +236,7 @@ impl<S, C, K, R> Gather<S, C, K, R> {
     /// assert!(ends.1.unwrap_err().is_cancelled());
     /// # });
     /// ```
+    #[track_caller]
     pub fn return_exceptions(mut self) -> Gather<S, C, K, S::Outcomes>
     where
         S: OperandSet<Children = C, Claims = K>,
