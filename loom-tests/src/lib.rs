@@ -21,28 +21,23 @@ extern crate self as tasca_core;
 mod deque;
 mod explore;
 mod models;
+mod poller;
 mod primitive;
 mod runners;
+mod scheduler;
 mod slab;
 #[expect(dead_code, reason = "asked where mutations are woven in")]
 mod switch;
 
 #[path = "../../crates/tasca-core/src/biased/mod.rs"]
 mod biased;
-#[path = "../../crates/tasca-core/src/scheduler/gate.rs"]
-#[expect(dead_code, reason = "some questions are asked by the scheduler only")]
-mod gate;
+#[path = "../../crates/tasca-core/src/driver/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "some parts serve sockets only")]
+mod driver;
 #[path = "../../crates/tasca-core/src/idle/mod.rs"]
-#[expect(dead_code, reason = "some questions are asked by the scheduler only")]
+#[expect(dead_code, reason = "asked by the watchdog only")]
 mod idle;
-#[path = "../../crates/tasca-core/src/scheduler/parker.rs"]
-#[expect(
-    dead_code,
-    reason = "the register of blocked threads is a vector behind a lock"
-)]
-mod parker;
 #[path = "../../crates/tasca-core/src/queue/mod.rs"]
-#[expect(dead_code, reason = "some questions are asked by the scheduler only")]
 mod queue;
 mod runtime;
 #[path = "../../crates/tasca-core/src/scope/mod.rs"]
@@ -59,11 +54,7 @@ mod slots;
 )]
 mod task;
 #[path = "../../crates/tasca-core/src/timer_queue/mod.rs"]
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "some questions are asked by the scheduler only"
-)]
+#[expect(dead_code, reason = "some questions are asked by rooms above only")]
 mod timer_queue;
 
 // The combinators, whose crate is this one too.

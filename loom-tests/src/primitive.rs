@@ -1,14 +1,18 @@
 //! What `tasca_core::primitive` is there: atomics, cells, locks and fences, of loom's kind.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+
+use loom::alloc::Track;
 
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::hint::spin_loop;
-pub(crate) use loom::sync::Arc;
 pub(crate) use loom::sync::atomic::{Ordering, fence};
 pub(crate) use loom::thread::yield_now;
 
+/// Counts are not modelled: they order nothing in here, which is less than they promise.
+pub(crate) use std::sync::Arc;
 /// Numbers that publish nothing may stay outside the models.
 pub(crate) use std::sync::atomic::AtomicU64 as StaticU64;
 
@@ -203,9 +207,45 @@ impl Condvar {
     }
 }
 
+/// For what one runtime leaves to the next in a static: nothing, since an execution has no next one.
+pub(crate) struct StaticMutex<T>(PhantomData<fn() -> T>);
+
+impl<T> StaticMutex<T> {
+    pub(crate) const fn new(empty: T) -> Self {
+        #[expect(
+            clippy::mem_forget,
+            reason = "a constant function drops nothing, and this is empty"
+        )]
+        std::mem::forget(empty);
+        Self(PhantomData)
+    }
+}
+
+impl<T: Default> StaticMutex<T> {
+    #[expect(clippy::unused_self, reason = "the face of a mutex")]
+    pub(crate) fn lock(&self) -> T {
+        T::default()
+    }
+}
+
+/// Something that has to be dropped by the end of its execution.
+#[derive(Debug)]
+pub(crate) struct Tracked(#[expect(dead_code, reason = "is there to be dropped")] Track<()>);
+
+impl Tracked {
+    pub(crate) fn new() -> Self {
+        Self(Track::new(()))
+    }
+}
+
+/// Nobody forks.
+pub(crate) fn fork_generation() -> u64 {
+    0
+}
+
 /// A thread's permit to go on. loom's own `park` is no point at which it would switch threads.
 #[derive(Clone)]
-pub(crate) struct Thread(std::sync::Arc<Permit>);
+pub(crate) struct Thread(Arc<Permit>);
 
 struct Permit {
     given: Mutex<bool>,
@@ -213,7 +253,7 @@ struct Permit {
 }
 
 loom::thread_local! {
-    static THIS: Thread = Thread(std::sync::Arc::new(Permit {
+    static THIS: Thread = Thread(Arc::new(Permit {
         given: Mutex::new(false),
         changed: Condvar::new(),
     }));

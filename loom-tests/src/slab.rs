@@ -8,11 +8,8 @@ use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
-use std::sync::Arc;
 
-use loom::alloc::Track;
-
-use crate::primitive::{AtomicU64, Ordering, Watched};
+use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, Tracked, Watched};
 use crate::task::handle::TaskRef;
 
 #[path = "../../crates/tasca-core/src/slab/class.rs"]
@@ -60,10 +57,12 @@ impl<T> DerefMut for Block<T> {
 struct Memory {
     start: NonNull<u8>,
     class: Class,
+    /// Hands the cell from who has freed it to who takes it into use again, as the lists of free cells do.
+    handed_on: Arc<AtomicBool>,
     /// What looks at the cell's memory, and its end, are to loom.
     watched: Arc<Watched>,
     /// While the cell is in use. By hand, since a model that fails leaves cells behind.
-    used: Option<ManuallyDrop<Track<()>>>,
+    used: Option<ManuallyDrop<Tracked>>,
 }
 
 /// The memory of one cell while it is in use.
@@ -112,6 +111,23 @@ fn layout(class: Class) -> Layout {
     Layout::from_size_align(SIZES[class.index()], align).expect("a valid layout")
 }
 
+/// Memory here belongs to all threads, so they need not come and go.
+pub(crate) fn attach() {}
+
+pub(crate) fn detach() {}
+
+/// Has some cells of each small class ready, as a page of the real one has: a walk comes to those that are taken into use later.
+pub(crate) fn prepare(n_each: usize) {
+    for bytes in (SIZES[0]..=128).step_by(8) {
+        let class = Class::for_layout(bytes, 8);
+        let cells: Vec<_> = (0..n_each).map(|_| allocate(class)).collect();
+        for cell in cells {
+            // SAFETY: just allocated, and not used.
+            unsafe { free(cell, class) };
+        }
+    }
+}
+
 /// Gives memory for one cell.
 pub(crate) fn allocate(class: Class) -> NonNull<u8> {
     let free = CELLS.with_borrow_mut(|cells| {
@@ -119,11 +135,13 @@ pub(crate) fn allocate(class: Class) -> NonNull<u8> {
             .iter_mut()
             .rev()
             .find(|memory| memory.used.is_none() && memory.class == class)?;
-        memory.used = Some(ManuallyDrop::new(Track::new(())));
+        memory.used = Some(ManuallyDrop::new(Tracked::new()));
         memory.watched = Arc::default();
-        Some(memory.start)
+        Some((memory.start, Arc::clone(&memory.handed_on)))
     });
-    if let Some(start) = free {
+    if let Some((start, handed_on)) = free {
+        // Ordering: Acquire pairs with the Release in `free`.
+        handed_on.swap(false, Ordering::Acquire);
         return start;
     }
     // SAFETY: the layout has a size.
@@ -131,12 +149,12 @@ pub(crate) fn allocate(class: Class) -> NonNull<u8> {
     // SAFETY: the memory is fresh, and large and aligned enough for the state word that it begins with.
     unsafe { start.cast().write(AtomicU64::new(0)) };
     CELLS.with_borrow_mut(|cells| {
-        let used = Some(ManuallyDrop::new(Track::new(())));
-        let watched = Arc::default();
+        let used = Some(ManuallyDrop::new(Tracked::new()));
         cells.push(Memory {
             start,
             class,
-            watched,
+            handed_on: Arc::new(AtomicBool::new(false)),
+            watched: Arc::default(),
             used,
         });
     });
@@ -153,12 +171,18 @@ pub(crate) unsafe fn free(cell: NonNull<u8>, _: Class) {
     let state = unsafe { cell.cast::<AtomicU64>().as_ref() };
     // Ordering: as in the real one.
     state.store(0, Ordering::Relaxed);
-    let (used, watched) = CELLS.with_borrow_mut(|cells| {
-        let memory = cells.iter_mut().find(|memory| memory.start == cell);
+    let (watched, handed_on) = CELLS.with_borrow(|cells| {
+        let memory = cells.iter().find(|memory| memory.start == cell);
         let memory = memory.expect("a cell that was given out");
-        (memory.used.take(), Arc::clone(&memory.watched))
+        (Arc::clone(&memory.watched), Arc::clone(&memory.handed_on))
     });
     watched.write();
+    // Ordering: Release; see `allocate`.
+    handed_on.store(true, Ordering::Release);
+    let used = CELLS.with_borrow_mut(|cells| {
+        let memory = cells.iter_mut().find(|memory| memory.start == cell);
+        memory.expect("still there").used.take()
+    });
     drop(ManuallyDrop::into_inner(
         used.expect("a cell is freed once"),
     ));

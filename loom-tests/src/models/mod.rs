@@ -14,3 +14,4 @@ mod sync_rooms;
 mod sync_signals;
 mod task;
 mod timer_queue;
+mod workers;

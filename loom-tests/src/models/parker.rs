@@ -1,12 +1,12 @@
 //! A thread that blocks on one future: its parking place.
 
-use loom::sync::Arc;
+use crate::primitive::Arc;
 use loom::thread;
 
 use crate::explore::two_threads;
-use crate::parker::Parker;
 use crate::primitive::{Condvar, Mutex};
 use crate::runners::Touched;
+use crate::scheduler::parker::Parker;
 
 /// An unpark before, during or after the wait ends it, and what was done before the unpark is seen. Catches
 /// Relaxed on either side of `ready`, a park without a look, and a look without a park.
@@ -14,9 +14,9 @@ use crate::runners::Touched;
 fn an_unpark_is_not_lost() {
     two_threads(|| {
         let parker = Parker::new();
-        let touched = Arc::new(Touched::new());
+        let touched = loom::sync::Arc::new(Touched::new());
         let other = thread::spawn({
-            let (parker, touched) = (Arc::clone(&parker), Arc::clone(&touched));
+            let (parker, touched) = (Arc::clone(&parker), touched.clone());
             move || {
                 touched.touch();
                 parker.unpark();
@@ -36,10 +36,10 @@ fn a_parker_serves_the_next_round() {
         let parker = Parker::new();
         // Not loom's `Notify`, whose waits may end for no reason.
         let answer = Arc::new((Mutex::new(false), Condvar::new()));
-        let touched = Arc::new(Touched::new());
+        let touched = loom::sync::Arc::new(Touched::new());
         let other = thread::spawn({
             let (parker, answer) = (Arc::clone(&parker), Arc::clone(&answer));
-            let touched = Arc::clone(&touched);
+            let touched = touched.clone();
             move || {
                 touched.touch();
                 parker.unpark();

@@ -6,7 +6,7 @@ use loom::thread;
 
 use crate::deque::Reachable;
 use crate::explore::{three_threads, two_threads};
-use crate::gate::Gate;
+use crate::scheduler::gate::Gate;
 use crate::idle::Idle;
 use crate::runners::Common;
 

@@ -6,6 +6,7 @@ mod pool;
 mod scheduler;
 mod sync;
 mod task;
+mod workers;
 
 use crate::bench::Mutant;
 use crate::sources::Sources;
@@ -76,6 +77,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         pool::MUTATIONS,
         combinators::MUTATIONS,
         sync::MUTATIONS,
+        workers::MUTATIONS,
     ]
     .into_iter()
     .flatten()
