@@ -6,9 +6,9 @@ use loom::thread;
 
 use crate::deque::Reachable;
 use crate::explore::{three_threads, two_threads};
-use crate::scheduler::gate::Gate;
 use crate::idle::Idle;
 use crate::runners::Common;
+use crate::scheduler::gate::Gate;
 
 /// A task that is made while the runtime closes is refused by its spawner or seen by the walk. Catches either fence
 /// gone, a spawner that looks before it publishes, and a walk before the closing.
