@@ -29,6 +29,8 @@ const LONG_POLL_NS: u64 = 20_000;
 
 /// So much work stays together during the first time of a worker's being busy, which is as long.
 const TOGETHER_NS: u64 = 250_000;
+/// So many tasks at most. A server that wakes up has more connections to serve, and a recursion more branches.
+const TOGETHER_MAX: usize = 12;
 
 /// A queue that was never empty for so long stands.
 const STANDING_NS: u64 = 1_000_000;
@@ -46,7 +48,9 @@ pub(crate) fn is_long(poll_ns: u64) -> bool {
 /// Whether a worker that has been busy for `busy_ns` keeps its burst in any case.
 #[inline]
 pub(crate) fn stays_together(n_queued: usize, poll_ns: u64, busy_ns: u64) -> bool {
-    busy_ns < TOGETHER_NS && (n_queued as u64).saturating_mul(poll_ns) < TOGETHER_NS
+    busy_ns < TOGETHER_NS
+        && n_queued <= TOGETHER_MAX
+        && (n_queued as u64).saturating_mul(poll_ns) < TOGETHER_NS
 }
 
 /// How many of `n_queued` tasks, of which another is about to run here, others should have now.

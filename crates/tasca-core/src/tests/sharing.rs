@@ -42,8 +42,8 @@ fn what_a_worker_that_has_just_woken_has_to_do_stays_together_if_it_is_little() 
         (1, 5 * US, 0, true),
         (12, 20 * US, 249 * US, true),
         (12, 20 * US, 250 * US, false),
-        (49, 5 * US, 0, true),
-        (50, 5 * US, 0, false),
+        (12, US, 0, true),
+        (13, US, 0, false),
         (1, 250 * US, 0, false),
         (usize::MAX, u64::MAX, 0, false),
     ] {
