@@ -4,7 +4,11 @@
 //! [`Probe`] finds its figure in another way: a quantile of many latencies, bytes of memory. In the table,
 //! an [`Entry`] each, they look alike.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use crate::rt::{Peer, smol::Smol, tasca::Tasca, tokio::Tokio};
 
@@ -106,8 +110,24 @@ pub struct Case {
     /// Starts a runtime with so many workers, warms it up, does so many rounds, and returns the figure in
     /// the unit of the metric.
     pub measure: fn(usize, u64) -> f64,
+    /// Does the same, and returns how long the rounds took; `None` for a limit, which takes no longer than its rounds. The start of a
+    /// runtime and its end are no part of that, though they may last longer than any round.
+    pub time: Option<fn(usize, u64) -> Duration>,
     /// Runs with marks; `None` for a limit and for a probe.
     pub mark: Option<MarkedRun>,
+}
+
+impl Case {
+    /// A program without a runtime.
+    #[must_use]
+    pub const fn limit(name: &'static str, measure: fn(usize, u64) -> f64) -> Self {
+        Self {
+            runtime: name,
+            measure,
+            time: None,
+            mark: None,
+        }
+    }
 }
 
 /// Starts a runtime with one worker, warms it up, and runs so many rounds between the first and the
@@ -146,6 +166,13 @@ pub fn probe<P: Probe>() -> Entry {
         Case {
             runtime: R::NAME,
             measure: |workers, rounds| R::run(workers, |rt| P::probe(rt, rounds)),
+            time: Some(|workers, rounds| {
+                R::run(workers, |rt| async move {
+                    let start = Instant::now();
+                    P::probe(rt, rounds).await;
+                    start.elapsed()
+                })
+            }),
             mark: None,
         }
     }
@@ -168,6 +195,7 @@ fn case<R: Peer, W: Workload>() -> Case {
     Case {
         runtime: R::NAME,
         measure: measure::<R, W>,
+        time: Some(time::<R, W>),
         mark: Some(mark::<R, W>),
     }
 }
@@ -181,6 +209,15 @@ fn measure<R: Peer, W: Workload>(workers: usize, rounds: u64) -> f64 {
         W::run(rt, rounds).await
     });
     per_operation(time, rounds * W::ELEMENTS)
+}
+
+fn time<R: Peer, W: Workload>(workers: usize, rounds: u64) -> Duration {
+    R::run(workers, |rt| async move {
+        W::run(rt, rounds.div_ceil(WARM_UP)).await;
+        let start = Instant::now();
+        W::run(rt, rounds).await;
+        start.elapsed()
+    })
 }
 
 fn mark<R: Peer, W: Workload>(rounds: u64, at: fn(Mark)) {

@@ -26,11 +26,7 @@ pub fn all() -> Vec<Entry> {
 
 /// The limit: what is left of a workload without a runtime.
 fn limit(measure: fn(usize, u64) -> f64) -> Vec<Case> {
-    vec![Case {
-        runtime: "polls",
-        measure,
-        mark: None,
-    }]
+    vec![Case::limit("polls", measure)]
 }
 
 /// Polls the futures in turn until all are ready, with a waker that does nothing: the channels are all that is left of the

@@ -49,11 +49,7 @@ impl<const CONNECTIONS: usize> Workload for EchoServerCpu<CONNECTIONS> {
     };
 
     fn limits() -> Vec<Case> {
-        let case = |server: EchoServer| Case {
-            runtime: server.name,
-            measure: limit::<CONNECTIONS>,
-            mark: None,
-        };
+        let case = |server: EchoServer| Case::limit(server.name, limit::<CONNECTIONS>);
         sys::ECHO_SERVER.map(case).into_iter().collect()
     }
 

@@ -32,11 +32,7 @@ impl Workload for Spawn {
     const ELEMENTS: u64 = 1_000;
 
     fn limits() -> Vec<Case> {
-        vec![Case {
-            runtime: "boxes",
-            measure: boxes,
-            mark: None,
-        }]
+        vec![Case::limit("boxes", boxes)]
     }
 
     async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {

@@ -146,11 +146,7 @@ impl<const N: u64> Workload for Sleeps<N> {
     const EFFORT: Effort = effort(N);
 
     fn limits() -> Vec<Case> {
-        vec![Case {
-            runtime: "heap",
-            measure: heap::<N>,
-            mark: None,
-        }]
+        vec![Case::limit("heap", heap::<N>)]
     }
 
     async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {

@@ -1,7 +1,7 @@
 //! One workload on everybody, in turn.
 
 use std::{
-    panic,
+    panic::{self, AssertUnwindSafe},
     time::{Duration, Instant},
 };
 
@@ -36,34 +36,35 @@ impl Contender<'_> {
     fn measure(&mut self, entry: &Entry, workers: usize, rounds: u64) -> Result<f64, String> {
         let _watched = watch::begin(format!("{} on {}", entry.name, self.name()));
         match self {
-            Self::Here(case) => {
-                // Whoever fails is out of it; the others go on.
-                panic::catch_unwind(|| (case.measure)(workers, rounds))
-                    .map_err(|_| format!("{} panicked", case.runtime))
-            }
+            Self::Here(case) => caught(case, || (case.measure)(workers, rounds)),
             Self::Fresh(case) => Program::fresh(case.runtime)?.measure(entry.name, workers, rounds),
             Self::Other(program) => program.measure(entry.name, workers, rounds),
         }
     }
 
-    /// The figure, and how long it took to get it; for a sum of times, without the start and the end of
-    /// the runtime.
-    fn time(
-        &mut self,
-        entry: &Entry,
-        workers: usize,
-        rounds: u64,
-    ) -> Result<(f64, Duration), String> {
+    /// How long so many rounds take; where that can be known, without the start and the end of the runtime.
+    fn time(&mut self, entry: &Entry, workers: usize, rounds: u64) -> Result<Duration, String> {
+        if entry.metric == Metric::Wall {
+            let figure = self.measure(entry, workers, rounds)?;
+            return Ok(Duration::from_secs_f64(
+                figure * (rounds * entry.elements) as f64 / 1e9,
+            ));
+        }
+        if let Self::Here(case) = self
+            && let Some(time) = case.time
+        {
+            let _watched = watch::begin(format!("{} on {}", entry.name, case.runtime));
+            return caught(case, || time(workers, rounds));
+        }
         let start = Instant::now();
-        let figure = self.measure(entry, workers, rounds)?;
-        let took = match entry.metric {
-            Metric::Wall => {
-                Duration::from_secs_f64(figure * (rounds * entry.elements) as f64 / 1e9)
-            }
-            _ => start.elapsed(),
-        };
-        Ok((figure, took))
+        self.measure(entry, workers, rounds)?;
+        Ok(start.elapsed())
     }
+}
+
+/// Whoever fails is out of it; the others go on.
+fn caught<T>(case: &Case, measure: impl FnOnce() -> T) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(measure)).map_err(|_| format!("{} panicked", case.runtime))
 }
 
 /// What came of one workload with one number of workers.
@@ -152,12 +153,12 @@ fn calibrate(
     }
     let mut rounds = 1;
     loop {
-        let (_, mut took) = contender.time(entry, workers, rounds)?;
+        let mut took = contender.time(entry, workers, rounds)?;
         // The shortest of three: somebody else's turn on the core must not make it look slow, for then
         // a measurement would have too few rounds to be one.
         for _ in 0..2 {
             if took < duration * 2 {
-                took = took.min(contender.time(entry, workers, rounds)?.1);
+                took = took.min(contender.time(entry, workers, rounds)?);
             }
         }
         if took >= duration {
