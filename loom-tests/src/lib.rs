@@ -35,7 +35,6 @@ mod biased;
 #[expect(dead_code, unused_imports, reason = "some parts serve sockets only")]
 mod driver;
 #[path = "../../crates/tasca-core/src/idle/mod.rs"]
-#[expect(dead_code, reason = "asked by the watchdog only")]
 mod idle;
 #[path = "../../crates/tasca-core/src/queue/mod.rs"]
 mod queue;
@@ -77,6 +76,9 @@ mod gather;
     reason = "the public face of combinators"
 )]
 mod group;
+#[path = "../../crates/tasca-combinators/src/needs.rs"]
+#[expect(dead_code, reason = "what needs a runtime only is not here")]
+mod needs;
 #[path = "../../crates/tasca-combinators/src/set.rs"]
 #[expect(unreachable_pub, reason = "the public face of combinators")]
 mod set;
@@ -113,3 +115,4 @@ use task::handle::{Task, TaskRef};
 use task::members::Members;
 use task::observe::{CancelForward, Observation, Observer};
 use task::promise::{Promise, promise};
+use task::toolkit as leaf;

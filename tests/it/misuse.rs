@@ -8,9 +8,9 @@ use std::sync::{Arc, Once};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tasca::combinators::TimeoutScope;
+use tasca::combinators::{TimeoutScope, staggered_race};
 use tasca::sync::{Barrier, BoundedSemaphore, Condition, Lock, Semaphore};
-use tasca::{ContextVar, Handle, Runtime, Task, spawn};
+use tasca::{ContextVar, Handle, Runtime, Task, TaskGroup, spawn};
 use tasca_tests::{Gate, Kind, guarded, panic_text, runtime};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -137,6 +137,109 @@ fn a_timeout_outside_a_task_points_at_its_await() {
 }
 
 #[test]
+fn what_needs_a_task_or_a_runtime_points_at_its_await() {
+    use futures::executor::block_on;
+    const NO_TASK: &str = "needs a task to be cancelled";
+    points_here!(
+        block_on(async { TaskGroup::<()>::scope(async |_| ()).await.is_ok() }),
+        NO_TASK
+    );
+    points_here!(
+        block_on(async { TaskGroup::<()>::try_scope(async |_| Ok(())).await.is_ok() }),
+        NO_TASK
+    );
+    points_here!(
+        block_on(async { tasca::wait_for(async {}, SECOND).await.is_ok() }),
+        "wait_for",
+        NO_TASK
+    );
+    let race = staggered_race([async { Ok::<_, ()>(()) }], None);
+    points_here!(block_on(async { race.await.winner }), "no tasca runtime");
+    points_here!(
+        block_on(async { tasca::to_thread(|| ()).await }),
+        "no tasca runtime"
+    );
+    let (runtime, _problems) = runtime(Kind::CurrentThread);
+    let mut interval = runtime.block_on(async { tasca::time::interval(SECOND) });
+    points_here!(
+        block_on(async { interval.tick().await }),
+        "no tasca runtime"
+    );
+    let stopped = runtime.handle().spawn(std::future::pending::<()>());
+    runtime.block_on(async {
+        stopped.cancel();
+        stopped.task_ref().finished().await;
+    });
+    points_here!(block_on(async { (&stopped).await }), "outside any task");
+    points_here!(block_on(async { Some(stopped.await) }), "outside any task");
+    // Without a limit, or without time, a wait needs nothing.
+    assert_eq!(block_on(tasca::wait_for(async { 5 }, None)), Ok(5));
+    assert!(block_on(tasca::wait_for(async { 5 }, Duration::ZERO)).is_err());
+}
+
+/// Where failures are errors, so is the want of a runtime.
+#[test]
+fn files_and_names_outside_a_runtime_are_errors() {
+    use futures::executor::block_on;
+    let say = |error: std::io::Error| assert!(error.to_string().contains("no tasca runtime"));
+    say(block_on(tasca::fs::read("Cargo.toml")).unwrap_err());
+    let file = std::fs::File::open("Cargo.toml").unwrap();
+    say(block_on(tasca::fs::File::from(file).metadata()).unwrap_err());
+    say(block_on(tasca::net::lookup_host("localhost:80")).unwrap_err());
+}
+
+#[test]
+fn a_handle_that_gave_its_output_is_refused_where_it_is_used() {
+    let (runtime, _problems) = runtime(Kind::CurrentThread);
+    runtime.block_on(async {
+        let mut task = spawn(async { 5 });
+        assert_eq!((&mut task).await, 5);
+        points_here!(task.name(), "not used again");
+        points_here!(task.task_ref(), "not used again");
+        points_here!(task.result().is_ok(), "not used again");
+        points_here!((&task).into_future(), "not awaited again");
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        points_here!(Pin::new(&mut task).poll(&mut cx), "not used again");
+    });
+}
+
+#[test]
+fn a_task_that_awaits_itself_points_at_its_await() {
+    guarded("a task that awaits itself points at its await", || {
+        let (runtime, _problems) = runtime(Kind::CurrentThread);
+        runtime.block_on(async {
+            let (give, take) = tasca::promise::<Task<()>>();
+            let task = tasca_tests::start(async move {
+                let mut own = take.await;
+                std::future::poll_fn(move |cx| {
+                    assert!(Pin::new(&mut own).poll(cx).is_pending());
+                    points_here!(Pin::new(&mut own).poll(cx), "cannot await itself");
+                    Poll::Ready(())
+                })
+                .await;
+            })
+            .await;
+            let shadow = task.task_ref();
+            give.set(task).unwrap();
+            shadow.finished().await;
+            assert!(!shadow.is_panicked());
+        });
+    });
+}
+
+#[test]
+fn a_timeout_scope_that_is_run_twice_points_at_its_await() {
+    let (runtime, _problems) = runtime(Kind::CurrentThread);
+    runtime.block_on(runtime.handle().spawn(async {
+        let scope = TimeoutScope::after(SECOND);
+        scope.clone().run(async {}).await.unwrap();
+        let mut again = std::pin::pin!(scope.run(async {}));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        points_here!(again.as_mut().poll(&mut cx), "run once");
+    }));
+}
+
+#[test]
 fn numbers_that_make_no_sense_are_refused_at_their_line() {
     points_here!(Barrier::new(0), "one party at least");
     points_here!(Semaphore::new(usize::MAX), "too many permits");
@@ -186,6 +289,10 @@ fn a_condition_with_two_locks_is_refused() {
         points_here!(condition.notify(&guard, 1), "one lock at a time");
         points_here!(condition.notify_all(&guard), "one lock at a time");
         points_here!(condition.wait(&mut guard), "one lock at a time");
+        points_here!(
+            condition.wait_for(&mut guard, |()| true),
+            "one lock at a time"
+        );
         condition.notify_all(&shared.1.lock().await);
         waiter.await;
     });

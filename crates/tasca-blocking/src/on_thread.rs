@@ -92,6 +92,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
+    #[track_caller]
     fn start(&mut self, work: F, permit: Option<Permit>) -> Task<R> {
         let mut job = JobBuilder::new()
             .location(self.caller)
@@ -118,6 +119,8 @@ where
 {
     type Output = R;
 
+    // The caller is the line of the `await`.
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<R> {
         loop {
             match std::mem::replace(&mut self.phase, Phase::Over) {

@@ -27,6 +27,7 @@
 mod as_completed;
 mod gather;
 mod group;
+mod needs;
 mod primitive;
 mod set;
 mod shield;

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tasca_core::{Cancelled, SharedTask, Task, catch_cancelled, promise, spawn};
 
+use crate::needs::{Need, Needs};
 use crate::primitive::Mutex;
 use crate::sync::{lock, tell};
 use crate::timeout::wait_for;
@@ -28,7 +29,7 @@ use crate::wait::wait;
 ///
 /// # Panics
 ///
-/// If there is no runtime; and if a candidate panics: the others are cancelled and awaited, and the panic goes on here.
+/// If it is awaited outside a runtime; and if a candidate panics: the others are cancelled and awaited, and the panic goes on here.
 ///
 /// # Cancel safety
 ///
@@ -55,10 +56,10 @@ use crate::wait::wait;
 /// assert_eq!(race.failures[1].as_ref().unwrap().error(), Some(&"refused"));
 /// # });
 /// ```
-pub async fn staggered_race<I, F, T, E>(
+pub fn staggered_race<I, F, T, E>(
     candidates: I,
     delay: impl Into<Option<Duration>>,
-) -> Race<T, E>
+) -> impl Future<Output = Race<T, E>>
 where
     I: IntoIterator<Item = F>,
     I::IntoIter: Send + 'static,
@@ -77,6 +78,16 @@ where
         panic: None,
         is_over: false,
     }));
+    Needs::new(Need::Runtime, run(field))
+}
+
+async fn run<C, F, T, E>(field: Shared<C, T, E>) -> Race<T, E>
+where
+    C: Iterator<Item = F> + Send + 'static,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
     let _at_the_end = CancelRunners(Arc::clone(&field));
     add_runner(&field, None);
     // Runners are added while this waits.

@@ -21,6 +21,7 @@ use tasca_core::{
     Awaitable, CatchCancelled, Expiry, Handle, Left, Reraise, TaskRef, catch_cancelled,
 };
 
+use crate::needs::{Need, Needs};
 use crate::primitive::{Mutex, lock};
 use crate::shield::ended;
 
@@ -473,7 +474,7 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, body: F) -> Timeout<F::IntoF
 ///
 /// # Panics
 ///
-/// If it is awaited outside a task.
+/// If it is awaited outside a task, with a limit above zero.
 ///
 /// # Cancel safety
 ///
@@ -504,14 +505,20 @@ pub fn wait_for<F: Awaitable>(
 ) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let task = CancelOnDrop(future.as_task().cloned());
     let limit = limit.into();
-    async move {
+    let need = match limit {
+        None | Some(Duration::ZERO) => Need::Nothing,
+        Some(_) => {
+            Need::Task("wait_for with a limit needs a task to be cancelled: await it inside one")
+        }
+    };
+    Needs::new(need, async move {
         let mut task = task;
         match limit {
             None => Ok(future.await),
             Some(Duration::ZERO) => wait_for_no_time(future, task.0.take()).await,
             Some(limit) => timeout(limit, future).await,
         }
-    }
+    })
 }
 
 /// Cancels a task that is not done when nobody waits for it any more.

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::vec;
 
 use tasca_blocking::to_thread;
+use tasca_core::Handle;
+use tasca_core::io::no_runtime_error;
 
 /// What can be turned into socket addresses: addresses, and names with a port, such as
 /// `"localhost:80"` or `("localhost", 80)`.
@@ -27,7 +29,7 @@ impl<T: ToAddresses + ?Sized> ToSocketAddrs for T {}
 /// # Errors
 ///
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `host` is neither an address nor a name with a port; else that of
-/// the resolver.
+/// the resolver. Outside a runtime there is nobody to ask about a name, which is an error too.
 ///
 /// # Cancel safety
 ///
@@ -72,6 +74,9 @@ pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAd
     let addresses = match host.to_addresses()? {
         Question::Known(addresses) => addresses,
         Question::Name(name, port) => {
+            if Handle::try_current().is_none() {
+                return Err(no_runtime_error());
+            }
             to_thread(move || {
                 (name.as_str(), port)
                     .to_socket_addrs()

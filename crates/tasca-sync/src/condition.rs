@@ -138,13 +138,17 @@ impl Condition {
     /// # Cancel safety
     ///
     /// As for [`wait`](Self::wait).
-    pub async fn wait_for<T>(
+    #[track_caller]
+    pub fn wait_for<T>(
         &self,
         guard: &mut LockGuard<'_, T>,
         mut predicate: impl FnMut(&mut T) -> bool,
-    ) {
-        while !predicate(guard) {
-            self.wait(guard).await;
+    ) -> impl Future<Output = ()> {
+        self.serve(guard);
+        async move {
+            while !predicate(guard) {
+                self.wait(guard).await;
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::on_thread::to_thread;
+use super::on_thread;
 
 /// An open file.
 ///
@@ -174,7 +174,7 @@ impl File {
         call: impl FnOnce(&std::fs::File) -> io::Result<R> + Send + 'static,
     ) -> io::Result<R> {
         let file = Arc::clone(&self.file);
-        to_thread(move || call(&file)).await
+        on_thread(move || call(&file)).await
     }
 }
 

@@ -4,7 +4,7 @@
 //! the honest one. So each call here costs two thread switches, and many small ones in a row are better made
 //! in one [`to_thread`].
 //!
-//! All give the errors of their namesakes in [`std::fs`]. If one of their futures is dropped, or its task
+//! All give the errors of their namesakes in [`std::fs`], and one outside a runtime. If one of their futures is dropped, or its task
 //! cancelled, a call that has begun goes on to its end all the same, and its outcome is lost.
 
 mod file;
@@ -14,6 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use file::{File, OpenOptions};
+use tasca_core::Handle;
+use tasca_core::io::no_runtime_error;
 
 use crate::on_thread::to_thread;
 
@@ -144,5 +146,15 @@ async fn with_path<R: Send + 'static>(
     let owned = path.as_ref().to_owned();
     // The future keeps the copy alone, and so is `Send` whatever `path` is.
     drop(path);
-    to_thread(move || call(owned)).await
+    on_thread(move || call(owned)).await
+}
+
+/// Makes a call on a thread for such; where there is no runtime whose thread it could be, that is an error as others are.
+async fn on_thread<R: Send + 'static>(
+    call: impl FnOnce() -> io::Result<R> + Send + 'static,
+) -> io::Result<R> {
+    if Handle::try_current().is_none() {
+        return Err(no_runtime_error());
+    }
+    to_thread(call).await
 }

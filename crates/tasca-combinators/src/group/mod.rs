@@ -24,6 +24,7 @@ use tasca_core::{
     Cancelled, Handle, Promise, Task, TaskRef, catch_cancelled, current_task, promise,
 };
 
+use crate::needs::{Need, Needs};
 use crate::primitive::Mutex;
 use crate::sync::{lock, tell};
 use children::{Children, Gate};
@@ -83,6 +84,9 @@ struct State<E> {
     at_end: Option<Promise<()>>,
 }
 
+/// For the task that is cancelled when another one fails.
+const NEED: Need = Need::Task("a task group needs a task to be cancelled: await it inside one");
+
 impl<E: Send + 'static> TaskGroup<E> {
     /// Runs `body` with a new group, and waits until it and all tasks of the group are done.
     ///
@@ -99,19 +103,19 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// # Panics
     ///
-    /// Outside a task. If the body panics, the panic goes on when all tasks are done.
+    /// If it is awaited outside a task. If the body panics, the panic goes on when all tasks are done.
     ///
     /// # Cancel safety
     ///
     /// If the task that runs the scope is cancelled, the body and all tasks of the group are; when they are done, the cancellation
     /// goes on, or, if some of them failed of it, the failures are given, and the next suspension gets the cancellation.
     /// Dropping the future drops the body and cancels the tasks.
-    pub async fn scope<B, F>(body: B) -> Result<F::Output, ExceptionGroup<E>>
+    pub fn scope<B, F>(body: B) -> impl Future<Output = Result<F::Output, ExceptionGroup<E>>>
     where
         B: FnOnce(Self) -> F,
         F: Future,
     {
-        Self::run(|group| body(group).map(Ok)).await
+        Needs::new(NEED, Self::run(|group| body(group).map(Ok)))
     }
 
     /// As [`scope`](Self::scope), with a body that may fail itself: that cancels the tasks, and its error is the last of the
@@ -132,12 +136,12 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # Cancel safety
     ///
     /// As for [`scope`](Self::scope).
-    pub async fn try_scope<B, F, R>(body: B) -> Result<R, ExceptionGroup<E>>
+    pub fn try_scope<B, F, R>(body: B) -> impl Future<Output = Result<R, ExceptionGroup<E>>>
     where
         B: FnOnce(Self) -> F,
         F: Future<Output = Result<R, E>>,
     {
-        Self::run(body).await
+        Needs::new(NEED, Self::run(body))
     }
 
     async fn run<B, F, R>(body: B) -> Result<R, ExceptionGroup<E>>
@@ -174,10 +178,9 @@ impl<E: Send + 'static> TaskGroup<E> {
         }
     }
 
-    #[track_caller]
     fn new() -> Self {
-        let parent =
-            current_task().expect("a task group needs a task to be cancelled: await it inside one");
+        // Panic: looked at before the first poll.
+        let parent = current_task().expect("the scope runs in a task");
         let state = State {
             children: Children::new(),
             failures: Vec::new(),

@@ -34,5 +34,6 @@ mod sys;
 #[path = "windows.rs"]
 mod sys;
 
+pub use port::no_runtime_error;
 pub use source::Async;
 pub use sys::Source;

@@ -183,7 +183,9 @@ fn poll_ready(
 }
 
 #[cold]
-fn no_runtime_error() -> io::Error {
+/// What an operation that gives an [`io::Error`] gives outside a runtime.
+#[must_use]
+pub fn no_runtime_error() -> io::Error {
     io::Error::other(
         "no tasca runtime on this thread: what has to wait for I/O must be polled in a task, \
          in `block_on`, or under the guard of `Handle::enter`",

@@ -105,6 +105,7 @@ impl<T> Task<T> {
         }
     }
 
+    #[track_caller]
     #[inline(always)]
     pub(super) fn ptr(&self) -> TaskPtr {
         self.task
@@ -149,6 +150,7 @@ impl<T> Task<T> {
     ///
     /// [`ResultError::InvalidState`] while the task is not done; [`ResultError::Failed`] if it was
     /// cancelled or panicked.
+    #[track_caller]
     pub fn result(&self) -> Result<&T, ResultError<'_>> {
         if !self.ptr().state().load().is_complete() {
             return Err(ResultError::InvalidState);
@@ -207,6 +209,7 @@ impl<T> Task<T> {
     /// assert!(shadow.is_finished());
     /// # });
     /// ```
+    #[track_caller]
     #[must_use]
     pub fn task_ref(&self) -> TaskRef {
         TaskRef::from_ptr(self.ptr())
@@ -216,6 +219,7 @@ impl<T> Task<T> {
 impl<T> Deref for Task<T> {
     type Target = TaskRef;
 
+    #[track_caller]
     fn deref(&self) -> &TaskRef {
         let task = self
             .task
@@ -264,6 +268,7 @@ impl<'a, T> IntoFuture for &'a Task<T> {
     type Output = &'a T;
     type IntoFuture = JoinRef<'a, T>;
 
+    #[track_caller]
     fn into_future(self) -> JoinRef<'a, T> {
         JoinRef::new(self)
     }

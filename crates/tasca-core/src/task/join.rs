@@ -20,6 +20,7 @@ fn is_current(task: TaskPtr) -> bool {
 /// Called when a task waits for itself: at first has it polled once more, so that a cancellation can come first, then fails (rule
 /// C24).
 #[cold]
+#[track_caller]
 fn refuse_to_await_itself(cx: &Context<'_>, waited: bool) {
     assert!(
         !waited,
@@ -33,6 +34,7 @@ pub(super) struct Join;
 
 impl Join {
     /// Waits until the task is done. At most one such wait exists: that of the handle's owner.
+    #[track_caller]
     #[inline(always)]
     fn poll(task: TaskPtr, cx: &mut Context<'_>) -> Poll<()> {
         let state = task.state().load();
@@ -130,6 +132,7 @@ fn raise(leaf: cancel::LeafId, error: &TaskError) {
 impl<T> Future for Task<T> {
     type Output = T;
 
+    #[track_caller]
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let task = self.ptr();
@@ -170,6 +173,7 @@ impl<T> Outcome<T> {
 impl<T> Future for Outcome<T> {
     type Output = Result<T, TaskError>;
 
+    #[track_caller]
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(Join::poll(self.task.ptr(), cx));
@@ -198,6 +202,7 @@ impl Listed {
         }
     }
 
+    #[track_caller]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let guard = ready!(leaf::enter(cx, self.id != 0));
         if self.task.is_finished() {
@@ -264,6 +269,7 @@ pub struct JoinRef<'a, T> {
 }
 
 impl<'a, T> JoinRef<'a, T> {
+    #[track_caller]
     pub(super) fn new(task: &'a Task<T>) -> Self {
         assert!(
             !task.is_spent(),
@@ -283,6 +289,7 @@ impl<'a, T> JoinRef<'a, T> {
 impl<'a, T> Future for JoinRef<'a, T> {
     type Output = &'a T;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
         let task = self.task.ptr();
         let overrides = self.listed.id != 0

@@ -95,6 +95,15 @@ pub fn enter(cx: &mut Context<'_>, waited: bool) -> Poll<Entered> {
     leaf::enter(cx, waited).map(Entered)
 }
 
+/// Whether this code runs in a task: `false` in a callback and outside any runtime.
+///
+/// As [`current_task`](crate::current_task) would tell, without taking a reference to it.
+#[must_use]
+#[inline]
+pub fn is_in_task() -> bool {
+    current::with(Current::task).is_some()
+}
+
 /// The right to try the operation; see [`enter`].
 #[must_use = "report progress, or drop it if there was none"]
 #[derive(Debug)]

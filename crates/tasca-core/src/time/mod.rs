@@ -8,7 +8,6 @@
 pub(crate) mod expiry;
 
 use std::fmt;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -230,14 +229,23 @@ pub struct Interval {
 impl Interval {
     /// Waits for the next tick; gives the instant for which it was due.
     ///
+    /// # Panics
+    ///
+    /// If it is awaited outside a runtime.
+    ///
     /// # Cancel safety
     ///
     /// No tick is lost if the future is dropped.
-    pub async fn tick(&mut self) -> Instant {
-        poll_fn(|cx| self.poll_tick(cx)).await
+    pub fn tick(&mut self) -> impl Future<Output = Instant> {
+        Tick(self)
     }
 
     /// As [`tick`](Self::tick), for those who write futures by hand.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    #[track_caller]
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let next = self.next;
         let sleep = self.sleep.get_or_insert_with(|| sleep_until(next));
@@ -265,5 +273,18 @@ impl Interval {
     #[must_use]
     pub fn period(&self) -> Duration {
         self.period
+    }
+}
+
+/// The future of [`Interval::tick`].
+#[derive(Debug)]
+struct Tick<'a>(&'a mut Interval);
+
+impl Future for Tick<'_> {
+    type Output = Instant;
+
+    #[track_caller]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
+        self.0.poll_tick(cx)
     }
 }
