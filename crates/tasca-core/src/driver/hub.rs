@@ -33,6 +33,9 @@ struct FreeSlots {
 }
 
 impl Driver {
+    /// Bytes that a registered source takes here.
+    pub(crate) const BYTES_PER_SOURCE: usize = size_of::<Readiness>();
+
     /// Makes a driver with a poller for each of `n_workers` workers, and room for `n_spares` more.
     ///
     /// # Errors
@@ -150,7 +153,7 @@ impl Driver {
         this.poller(home)
             .add(source, key.raw())
             .inspect_err(|_| this.release(key.index))?;
-        Ok(Registration::new(Arc::clone(this), key, home))
+        Ok(Registration::new(Arc::clone(this), key.index, home))
     }
 
     fn allocate(&self) -> io::Result<Key> {

@@ -142,15 +142,14 @@ impl Snapshot {
 
 /// The readiness of one source and those who wait for it.
 ///
-/// Aligned so that sources of different workers share no cache line.
+/// One line of cache: sources of different workers share none.
 #[derive(Debug)]
-#[repr(align(128))]
+#[repr(align(64))]
 pub(crate) struct Readiness {
     word: AtomicU64,
-    // Invariant: a waker that is in here was put in, under the lock, before its owner last saw the
+    // Invariant: a waker that is in here was put in, under the lock, before its owner last saw its
     // direction as not ready. No waker is called or dropped under the lock.
-    readers: Mutex<Waiters>,
-    writers: Mutex<Waiters>,
+    waiters: Mutex<Waiters>,
 }
 
 impl Default for Readiness {
@@ -163,15 +162,7 @@ impl Readiness {
     pub(crate) fn new() -> Self {
         Self {
             word: AtomicU64::new(0),
-            readers: Mutex::new(Waiters::new()),
-            writers: Mutex::new(Waiters::new()),
-        }
-    }
-
-    fn waiters(&self, direction: Direction) -> &Mutex<Waiters> {
-        match direction {
-            Direction::Read => &self.readers,
-            Direction::Write => &self.writers,
+            waiters: Mutex::new(Waiters::new()),
         }
     }
 
@@ -218,7 +209,7 @@ impl Readiness {
             // ready wakes them, and later ones need not look (rule 2 of the protocol).
             let newly_ready = ready.intersects(Ready::of(direction)) && !seen.is_ready(direction);
             if newly_ready || disarmed {
-                self.waiters(direction).lock().take_all(wakers);
+                self.waiters.lock().take_all(direction, wakers);
             }
         }
         true
@@ -243,13 +234,13 @@ impl Readiness {
     fn wait(&self, cx: &Context<'_>, direction: Direction, mut wait: Wait<'_>) -> Poll<Snapshot> {
         // Cloning and dropping wakers is user code: before and after the lock.
         let waker = cx.waker().clone();
-        let mut waiters = self.waiters(direction).lock();
-        let displaced = waiters.add(&mut wait, waker);
+        let mut waiters = self.waiters.lock();
+        let displaced = waiters.add(direction, &mut wait, waker);
         // Liveness: an event after this look finds the waker; one before it is seen here.
         let seen = self.snapshot();
         let own = seen
             .is_ready(direction)
-            .then(|| waiters.remove(&wait))
+            .then(|| waiters.remove(direction, &wait))
             .flatten();
         drop(waiters);
         drop(displaced);
@@ -261,9 +252,16 @@ impl Readiness {
         }
     }
 
+    /// Lets `ask` ask the system for what is not ready. The look and the request are one step, so that the last request made is
+    /// the one for the newest look.
+    pub(crate) fn ask<R>(&self, ask: impl FnOnce(Snapshot) -> R) -> R {
+        let _waiters = self.waiters.lock();
+        ask(self.snapshot())
+    }
+
     /// Forgets a waiter that went away.
     pub(crate) fn remove(&self, direction: Direction, wait: &Wait<'_>) {
-        let removed = self.waiters(direction).lock().remove(wait);
+        let removed = self.waiters.lock().remove(direction, wait);
         drop(removed);
     }
 
@@ -306,7 +304,7 @@ impl Readiness {
         );
         let mut wakers = Vec::new();
         for direction in [Direction::Read, Direction::Write] {
-            self.waiters(direction).lock().take_all(&mut wakers);
+            self.waiters.lock().take_all(direction, &mut wakers);
         }
         drop(wakers);
     }
@@ -316,7 +314,7 @@ impl Readiness {
         // Ordering: Relaxed; the bit is all there is to know. Who waits is found through the lock.
         self.word.fetch_or(Ready::SHUT_DOWN.0, Ordering::Relaxed);
         for direction in [Direction::Read, Direction::Write] {
-            self.waiters(direction).lock().take_all(wakers);
+            self.waiters.lock().take_all(direction, wakers);
         }
     }
 }

@@ -7,8 +7,8 @@ use super::key::Key;
 use super::readiness::{Direction, Readiness, Snapshot};
 use super::waiters::Wait;
 use super::{Driver, shut_down_error};
-use crate::poller::{BorrowedSource, Interest, SHORT_TRANSFER_DRAINS};
-use crate::primitive::{Arc, Mutex};
+use crate::poller::{BorrowedSource, Interest, Poller, SHORT_TRANSFER_DRAINS};
+use crate::primitive::Arc;
 
 /// The right to hear about a source.
 ///
@@ -18,27 +18,37 @@ use crate::primitive::{Arc, Mutex};
 #[derive(Debug)]
 pub(crate) struct Registration {
     driver: Arc<Driver>,
-    key: Key,
+    /// The slot, whose generation stays as it is as long as this exists.
+    index: u32,
     /// The index of the poller that reports on the source.
-    home: usize,
-    /// Held from looking at the readiness until the poller has been asked accordingly, where reports
-    /// have to be asked for.
-    arming: Mutex<()>,
+    home: u32,
 }
 
 impl Registration {
-    pub(super) fn new(driver: Arc<Driver>, key: Key, home: usize) -> Self {
+    /// The right to hear about what was added to the poller of `home` under a key with this `index`.
+    pub(super) fn new(driver: Arc<Driver>, index: u32, home: usize) -> Self {
         Self {
             driver,
-            key,
-            home,
-            arming: Mutex::new(()),
+            index,
+            home: u32::try_from(home).expect("there are fewer workers"),
         }
     }
 
     #[inline]
     fn readiness(&self) -> &Readiness {
-        self.driver.readiness(self.key.index)
+        self.driver.readiness(self.index)
+    }
+
+    #[inline]
+    fn poller(&self) -> &Poller {
+        self.driver.poller(self.home as usize)
+    }
+
+    fn key(&self, seen: Snapshot) -> Key {
+        Key {
+            index: self.index,
+            generation: seen.generation(),
+        }
     }
 
     /// Gives evidence that an operation is worth trying, or remembers the waker until there is some.
@@ -90,7 +100,7 @@ impl Registration {
     /// Those of the platform; the waker stays remembered.
     #[inline]
     pub(crate) fn arm(&self, source: BorrowedSource<'_>) -> io::Result<()> {
-        if !self.driver.poller(self.home).needs_arming() {
+        if !self.poller().needs_arming() {
             return Ok(());
         }
         self.arm_now(source)
@@ -98,17 +108,14 @@ impl Registration {
 
     #[cold]
     fn arm_now(&self, source: BorrowedSource<'_>) -> io::Result<()> {
-        // Liveness: what is not known to be ready is asked for, whoever waits for it. The look and
-        // the request are one step, so the last request made is the one for the newest look.
-        let _asking = self.arming.lock();
-        let seen = self.readiness().snapshot();
-        let interest = Interest {
-            readable: !seen.is_ready(Direction::Read),
-            writable: !seen.is_ready(Direction::Write),
-        };
-        self.driver
-            .poller(self.home)
-            .arm(source, self.key.raw(), interest)
+        // Liveness: what is not known to be ready is asked for, whoever waits for it.
+        self.readiness().ask(|seen| {
+            let interest = Interest {
+                readable: !seen.is_ready(Direction::Read),
+                writable: !seen.is_ready(Direction::Write),
+            };
+            self.poller().arm(source, self.key(seen).raw(), interest)
+        })
     }
 
     /// Ends reports on `source`, which stays open or may have duplicates.
@@ -117,7 +124,7 @@ impl Registration {
     ///
     /// Those of the platform. The registration is gone in any case.
     pub(crate) fn deregister(self, source: BorrowedSource<'_>) -> io::Result<()> {
-        self.driver.poller(self.home).delete(source)
+        self.poller().delete(source)
     }
 
     /// Ends reports on `source`, which is closed next and has no duplicates.
@@ -126,13 +133,14 @@ impl Registration {
     ///
     /// As [`deregister`](Self::deregister).
     pub(crate) fn deregister_before_close(self, source: BorrowedSource<'_>) -> io::Result<()> {
-        self.driver.poller(self.home).delete_before_close(source)
+        self.poller().delete_before_close(source)
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.readiness().retire(self.key.next_generation());
-        self.driver.release(self.key.index);
+        let readiness = self.readiness();
+        readiness.retire(self.key(readiness.snapshot()).next_generation());
+        self.driver.release(self.index);
     }
 }

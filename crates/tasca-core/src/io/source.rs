@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use super::operation::Operation;
 use super::port::Port;
 use super::sys::{self, Source};
-use crate::driver::Direction;
+use crate::driver::{Direction, Driver};
 
 /// Turns a source that blocks into one that can be awaited.
 ///
@@ -47,6 +47,10 @@ pub struct Async<T: Source> {
     port: Port,
     sole_owner: bool,
 }
+
+// A server has connections by the hundred thousand: a field more is a decision. Not in the driver, where it would be asked of a model's
+// atomics as well.
+const _: () = assert!(Driver::BYTES_PER_SOURCE <= 64);
 
 impl<T: Source> Async<T> {
     /// Wraps `source` and puts it into non-blocking mode. Needs no runtime.
