@@ -35,8 +35,13 @@ fn read(id: ClockId) -> Duration {
 
 pub(crate) fn resident_bytes() -> u64 {
     let counts = fs::read_to_string("/proc/self/statm").expect("the system tells");
-    let pages = counts.split(' ').nth(1).expect("the second is resident");
-    pages.parse::<u64>().expect("a number") * page_size() as u64
+    let mut pages = counts
+        .split(' ')
+        .map(|pages| pages.parse::<u64>().expect("a number"));
+    // The second is all that is resident, the third what of it is mapped from files: code that runs for the first time.
+    let (all, mapped) = (pages.nth(1), pages.next());
+    let own = all.zip(mapped).map(|(all, mapped)| all - mapped);
+    own.expect("the system tells both") * page_size() as u64
 }
 
 pub(crate) fn allow_descriptors(count: u64) {

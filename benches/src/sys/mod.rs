@@ -1,7 +1,7 @@
 //! What the workloads need of the operating system beside sockets, one file a platform.
 //!
 //! A platform supplies `process_time` and `thread_time`, the processor time used by all threads and by
-//! the calling one; `resident_bytes`, the memory of the process; `allow_descriptors`, which raises the
+//! the calling one; `resident_bytes`, the memory of the process without its program; `allow_descriptors`, which raises the
 //! limit of open files as far as may be; and perhaps an `ECHO_SERVER`, which shows what the system itself
 //! costs. Linux is where figures are taken; elsewhere the workloads run, but what is "by processor time" is
 //! by the clock, and memory is not counted.
