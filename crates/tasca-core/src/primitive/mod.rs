@@ -14,7 +14,7 @@ pub use fork::Process;
 pub(crate) use fork::{fork_generation, watch_forks};
 /// For what outlives runtimes, in statics; as [`StaticU64`].
 pub(crate) use parking_lot::Mutex as StaticMutex;
-pub(crate) use parking_lot::{Condvar, Mutex};
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::Arc;
 /// For numbers in statics and constants, which publish nothing: a model checker's atomics cannot stand there.

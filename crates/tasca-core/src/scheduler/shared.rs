@@ -25,11 +25,12 @@ use crate::idle::Idle;
 use crate::primitive::{Arc, AtomicBool, AtomicU64, Ordering, StaticU64, fork_generation};
 use crate::queue::Injector;
 use crate::slab;
+use crate::task::cancel;
 use crate::task::cell::{self, Birth};
 use crate::task::context::Context;
 use crate::task::current as polling;
 use crate::task::error::{Problem, Reporter, Trouble};
-use crate::task::ext::{Ext, Request};
+use crate::task::ext::Ext;
 use crate::task::handle::{Task, TaskRef};
 use crate::task::observe::Observer;
 use crate::task::state::{Kind, Live};
@@ -373,7 +374,8 @@ impl Shared {
         let after = runnable.run();
         if matches!(self.flavor, Flavor::Deterministic { .. }) && !task.state().load().is_complete()
         {
-            task.ext_or_new().shared.lock().begun_before = Some(worker.number_to_come());
+            let mut shared = task.ext_or_new().shared.lock();
+            shared.rest_mut().begun_before = Some(worker.number_to_come());
         }
         match after {
             After::Gone => None,
@@ -390,10 +392,7 @@ impl Shared {
             "spawned on a runtime that has shut down"
         };
         let task = runnable.task();
-        task.ext_or_new().shared.lock().request = Some(Request {
-            message: Some(why.into()),
-            accepted: true,
-        });
+        cancel::leave_reason(task, why.into());
         // The state is OWNED, so the kill is only noted, and this runnable carries it out.
         let _noted = task.state().request_kill();
         let _gone = runnable.run();

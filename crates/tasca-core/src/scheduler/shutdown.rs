@@ -13,7 +13,6 @@ use super::worker::{Seed, Worker};
 use crate::primitive::{Arc, Condvar, Mutex};
 use crate::task::cancel;
 use crate::task::error::drop_quietly;
-use crate::task::ext::Request;
 use crate::task::handle::TaskRef;
 use crate::task::waker;
 
@@ -167,10 +166,7 @@ impl Seat<'_> {
 
     /// Ends a future that this thread blocks on, and that will never be ready: drops it where it is.
     pub(crate) fn end_root(&self, root: &TaskRef, why: String) {
-        root.ptr().ext_or_new().shared.lock().request = Some(Request {
-            message: Some(why.into()),
-            accepted: true,
-        });
+        cancel::leave_reason(root.ptr(), why.into());
         cancel::kill_root(root.ptr());
         while !root.is_finished() {
             if self.0.run_queued() == 0 {

@@ -19,7 +19,11 @@ const FIRST_LARGE: usize = {
     n_small
 };
 
-pub(super) const N_CLASSES: usize = FIRST_LARGE + N_LARGE;
+/// Classes of cells, and the one of blocks.
+pub(super) const N_CLASSES: usize = FIRST_LARGE + N_LARGE + 1;
+
+/// Bytes of what is not a cell: two cache lines.
+pub(super) const BLOCK_BYTES: usize = 128;
 
 /// From a small size to the next.
 const fn step_above(bytes: usize) -> usize {
@@ -39,6 +43,8 @@ pub(super) const SIZES: [usize; N_CLASSES] = {
     while index < N_CLASSES {
         sizes[index] = if index == 0 {
             SMALL_MIN
+        } else if index == N_CLASSES - 1 {
+            BLOCK_BYTES
         } else if index < FIRST_LARGE {
             sizes[index - 1] + step_above(sizes[index - 1])
         } else {
@@ -54,6 +60,10 @@ pub(super) const SIZES: [usize; N_CLASSES] = {
 pub(crate) struct Class(u8);
 
 impl Class {
+    /// That of blocks, which are no cells: they have no state word.
+    // Fits: there are far fewer than 256 classes.
+    pub(super) const BLOCK: Self = Self(N_CLASSES as u8 - 1);
+
     /// The smallest class whose cells hold `bytes` with alignment `align`.
     ///
     /// # Panics
@@ -65,7 +75,7 @@ impl Class {
             "a task's output cannot be aligned to more than 4096 bytes"
         );
         let mut index = if align <= CELL_ALIGN { 0 } else { FIRST_LARGE };
-        while index < N_CLASSES {
+        while index < Self::BLOCK.index() {
             // Cells lie side by side in their page.
             if bytes <= SIZES[index] && SIZES[index].is_multiple_of(align) {
                 // Fits: there are far fewer than 256 classes.
@@ -82,6 +92,6 @@ impl Class {
     }
 
     pub(super) const fn is_large(self) -> bool {
-        self.index() >= FIRST_LARGE
+        self.index() >= FIRST_LARGE && self.index() < Self::BLOCK.index()
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use block::Block;
 pub(crate) use class::{CELL_ALIGN, Class};
 use class::{LARGE_ALIGN, N_CLASSES, SIZES};
 
-/// Alignment of a page of small cells.
+/// Alignment of a page of small cells, and of blocks.
 const CACHE_LINE: usize = 64;
 /// Bytes of a page, unless one cell needs more.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -113,7 +113,6 @@ thread_local_const! {
 /// Lets this thread keep free cells, until the matching [`detach`].
 pub(crate) fn attach() {
     CACHE.with(|cache| cache.attached.set(cache.attached.get() + 1));
-    block::keep();
 }
 
 /// Ends what [`attach`] began; the last one gives the kept cells back.
@@ -125,8 +124,6 @@ pub(crate) fn detach() {
             for (mine, shared) in cache.free.iter().zip(&depot.free) {
                 move_cells(mine, shared, u32::MAX);
             }
-            drop(depot);
-            block::give_back();
         }
     });
 }
@@ -238,7 +235,11 @@ impl Page {
 ///
 /// The depot is locked meanwhile only to read the list of pages; cells come and go during the walk.
 pub(crate) fn for_each_cell(mut visit: impl FnMut(NonNull<AtomicU64>)) {
-    let pages = DEPOT.lock().pages.clone();
+    let are_cells = |page: &&Page| page.class != Class::BLOCK;
+    let pages: Vec<Page> = {
+        let depot = DEPOT.lock();
+        depot.pages.iter().filter(are_cells).copied().collect()
+    };
     for page in pages {
         for cell in page.cells() {
             visit(cell.cast());

@@ -6,13 +6,13 @@ use std::cell::RefCell;
 use super::current;
 use super::error::{CancelMessage, TaskError};
 use super::expiry::ExpiryId;
-use super::ext::{self, Ext, Request};
+use super::ext::{self, Ext, Standing};
 use super::group::Forward;
 use super::handle::TaskRef;
 use super::header::TaskPtr;
 use super::state::{CancelRequest, EndPoll, Wake};
 use super::weak::WeakTask;
-use crate::primitive::thread_local_const;
+use crate::primitive::{MutexGuard, thread_local_const};
 
 /// What a task waits for, as far as cancel requests are concerned. Noted by the leaf that goes pending, for one
 /// poll: the next one begins with nothing.
@@ -161,21 +161,73 @@ fn is_passing(task: TaskPtr) -> bool {
     PASSING.with(|passing| passing.borrow().contains(&task))
 }
 
+/// Locks the side block of `task`, made if need be, with all that is known of requests in it.
+pub(super) fn lock_requests(task: &TaskPtr) -> MutexGuard<'_, ext::Shared> {
+    let mut shared = task.ext_or_new().shared.lock();
+    collect_request(*task, &mut shared);
+    shared
+}
+
+/// Moves a request that only the state word tells of to the side block.
+fn collect_request(task: TaskPtr, shared: &mut ext::Shared) {
+    let word = task.state().take_counted();
+    if word.has_counted() {
+        shared.count_request();
+    }
+    if word.has_bare_request() {
+        shared.put_request(Standing::Accepted, None);
+    }
+}
+
+/// Whether anybody may have asked the task to stop.
+#[inline]
+fn may_have_requests(task: TaskPtr) -> bool {
+    // In this order: who moves a request from the word to the side block makes that first.
+    task.state().load().has_counted() || task.ext().is_some()
+}
+
+/// As [`lock_requests`], if anybody may have asked the task to stop.
+fn lock_requests_made(task: &TaskPtr) -> Option<MutexGuard<'_, ext::Shared>> {
+    may_have_requests(*task).then(|| lock_requests(task))
+}
+
 /// Counts a request, and notes it where the task is queued or running. Refuses that of a deadline whose scope was left.
 fn request(
     task: TaskPtr,
     message: Option<&CancelMessage>,
     expiry: Option<ExpiryId>,
 ) -> CancelRequest {
-    let mut shared = task.ext_or_new().shared.lock();
-    if expiry.is_some_and(|expiry| shared.expiries.meet(expiry)) {
+    if message.is_none() && expiry.is_none() && task.state().hold_unasked() {
+        // SAFETY: held by this function.
+        return unsafe { request_bare(task) };
+    }
+    let mut shared = lock_requests(&task);
+    if expiry.is_some_and(|expiry| shared.rest_mut().expiries.meet(expiry)) {
         return CancelRequest::Refused;
     }
     let outcome = note_request(task, &mut shared, message);
     if outcome != CancelRequest::Refused {
-        shared.cancelling += 1;
+        shared.count_request();
     }
     outcome
+}
+
+/// Has a held, suspended task resume with a request that the state word alone tells of, if it waits for no other task, and
+/// nobody else has asked meanwhile.
+///
+/// # Safety
+///
+/// The caller is the holder, and no longer after the call, unless it is told so.
+unsafe fn request_bare(task: TaskPtr) -> CancelRequest {
+    // SAFETY: the caller is the holder.
+    let target = unsafe { waits_for(task) };
+    if target.task().is_none() && task.state().set_bare_cancel() {
+        // SAFETY: as above.
+        unsafe { super::cell::queue(task) };
+        return CancelRequest::Flagged;
+    }
+    lock_requests(&task).count_request();
+    CancelRequest::Held
 }
 
 fn note_request(
@@ -185,6 +237,8 @@ fn note_request(
 ) -> CancelRequest {
     let outcome = task.state().request_cancel();
     if outcome == CancelRequest::Flagged {
+        // A bare one may have come first, since the lock was taken. From now on there is none.
+        collect_request(task, shared);
         note(shared, message);
     }
     outcome
@@ -193,12 +247,8 @@ fn note_request(
 /// Notes the message of a request that nothing has taken yet.
 fn note(shared: &mut ext::Shared, message: Option<&CancelMessage>) {
     // Once what the task waited for has taken a request, that one arrives (rule C10).
-    let has_accepted = shared.request.as_ref().is_some_and(|noted| noted.accepted);
-    if !has_accepted {
-        shared.request = Some(Request {
-            message: message.cloned(),
-            accepted: false,
-        });
+    if shared.standing() != Standing::Accepted {
+        shared.put_request(Standing::Noted, message.cloned());
     }
 }
 
@@ -224,14 +274,14 @@ fn cancel_for(
     message: Option<&CancelMessage>,
     expiry: Option<ExpiryId>,
 ) -> bool {
-    if holder == Some(task) || is_passing(task) {
-        // It waits for itself: nothing can take the request but the task.
+    let state = task.state().load();
+    if state.is_complete() || holder == Some(task) || is_passing(task) {
+        // Of the latter, each waits for itself: nothing can take the request but the task.
         return false;
     }
-    if task.state().load().is_passive() {
+    if state.is_passive() {
         if let Some(forward) = task.ext().and_then(Ext::forward) {
-            return !task.state().load().is_complete()
-                && pass_on_to_group(forward, holder.into_iter(), message);
+            return pass_on_to_group(forward, holder.into_iter(), message);
         }
         return super::promise::cancel_passive(task, message);
     }
@@ -268,7 +318,7 @@ fn cancel_for(
                 is_last_held = false;
                 break true;
             }
-            let n_cleared = last.ext_or_new().shared.lock().n_cleared;
+            let n_cleared = lock_requests(&last).n_cleared;
             // Let go first: it is woken with all who wait for the same future, in its turn (rule D9).
             // SAFETY: `last` is held by this function, which gives it up.
             unsafe { let_go(last) };
@@ -277,8 +327,8 @@ fn cancel_for(
                 break true;
             }
             // The future was done first: `last` is queued, or has gone on, or is about to be woken.
-            let mut shared = last.ext_or_new().shared.lock();
-            if shared.cancelling == 0 || shared.n_cleared != n_cleared {
+            let mut shared = lock_requests(&last);
+            if shared.cancelling() == 0 || shared.n_cleared != n_cleared {
                 // It has gone on, and taken the request back meanwhile (rule C17).
                 is_last_held = false;
                 break true;
@@ -344,16 +394,9 @@ fn cancel_for(
 /// The caller is the holder, and gives the task up.
 unsafe fn accept(task: TaskPtr, message: Option<&CancelMessage>) {
     {
-        let mut shared = task.ext_or_new().shared.lock();
-        if !shared
-            .request
-            .as_ref()
-            .is_some_and(|request| request.accepted)
-        {
-            shared.request = Some(Request {
-                message: message.cloned(),
-                accepted: true,
-            });
+        let mut shared = lock_requests(&task);
+        if shared.standing() != Standing::Accepted {
+            shared.put_request(Standing::Accepted, message.cloned());
         }
         task.state().set_cancel();
     }
@@ -371,7 +414,7 @@ unsafe fn accept(task: TaskPtr, message: Option<&CancelMessage>) {
 /// The caller is the holder, and gives the task up.
 unsafe fn flag(task: TaskPtr, message: Option<&CancelMessage>) {
     let end = {
-        let mut shared = task.ext_or_new().shared.lock();
+        let mut shared = lock_requests(&task);
         note(&mut shared, message);
         task.state().let_go_flagged()
     };
@@ -436,21 +479,15 @@ enum Settled {
 /// The caller is the holder.
 #[cold]
 unsafe fn settle(task: TaskPtr) -> Settled {
-    let shared = &task.ext_or_new().shared;
     let message = {
-        let mut shared = shared.lock();
-        match &shared.request {
-            None => {
-                task.state().clear_cancel();
-                return Settled::IsPassedOn;
-            }
-            Some(request) if request.accepted => return Settled::Resumes,
-            Some(request) => {
-                let message = request.message.clone();
-                shared.request = None;
-                task.state().clear_cancel();
-                message
-            }
+        let mut shared = lock_requests(&task);
+        if shared.standing() == Standing::Accepted {
+            return Settled::Resumes;
+        }
+        task.state().clear_cancel();
+        match shared.take_request() {
+            None => return Settled::IsPassedOn,
+            Some(message) => message,
         }
     };
     // SAFETY: the caller is the holder.
@@ -462,16 +499,23 @@ unsafe fn settle(task: TaskPtr) -> Settled {
         }
         is_about_to_end = !target.is_finished() && target.is_about_to_end();
     }
-    let mut shared = shared.lock();
-    shared.request = Some(Request {
-        message,
-        accepted: !is_about_to_end,
-    });
+    let mut shared = lock_requests(&task);
+    let standing = if is_about_to_end {
+        Standing::Noted
+    } else {
+        Standing::Accepted
+    };
+    shared.put_request(standing, message);
     if is_about_to_end && task.state().let_go_flagged() == EndPoll::Suspended {
         return Settled::IsSuspended;
     }
     task.state().set_cancel();
     Settled::Resumes
+}
+
+/// Leaves word of why a task is about to be [killed](kill), for who asks how it ended.
+pub(crate) fn leave_reason(task: TaskPtr, why: CancelMessage) {
+    lock_requests(&task).put_request(Standing::Accepted, Some(why));
 }
 
 /// Has the task's future dropped at its next poll, which comes now if the task is suspended.
@@ -492,41 +536,34 @@ pub(crate) fn kill_root(task: TaskPtr) {
 
 /// Takes one request back; gives the number left.
 pub(crate) fn uncancel(task: TaskPtr) -> usize {
-    let Some(ext) = task.ext() else { return 0 };
-    let mut shared = ext.shared.lock();
+    let Some(mut shared) = lock_requests_made(&task) else {
+        return 0;
+    };
     take_back_request(task, &mut shared);
-    shared.cancelling
+    shared.cancelling()
 }
 
 /// As [`uncancel`], for whoever made the request and lets it end with a scope: where no other stands, none is delivered any more.
 pub(super) fn retract(task: TaskPtr) -> usize {
-    let Some(ext) = task.ext() else { return 0 };
-    let mut shared = ext.shared.lock();
+    let Some(mut shared) = lock_requests_made(&task) else {
+        return 0;
+    };
     retract_request(task, &mut shared);
-    shared.cancelling
+    shared.cancelling()
 }
 
 /// As [`retract`], with the side block of `task` locked.
 pub(super) fn retract_request(task: TaskPtr, shared: &mut ext::Shared) {
     take_back_request(task, shared);
-    if shared.cancelling == 0 {
+    if shared.cancelling() == 0 {
         drop_undelivered(task, shared);
     }
 }
 
 /// As [`uncancel`], with the side block of `task` locked.
 fn take_back_request(task: TaskPtr, shared: &mut ext::Shared) {
-    shared.cancelling = shared.cancelling.saturating_sub(1);
-    if shared.cancelling > 0 {
-        return;
-    }
-    shared.n_cleared = shared.n_cleared.wrapping_add(1);
-    if shared
-        .request
-        .as_ref()
-        .is_some_and(|request| !request.accepted)
-    {
-        shared.request = None;
+    if shared.discount_request() && shared.standing() == Standing::Noted {
+        shared.put_request(Standing::Nothing, None);
         task.state().clear_cancel();
     }
 }
@@ -534,14 +571,15 @@ fn take_back_request(task: TaskPtr, shared: &mut ext::Shared) {
 /// Drops a request that was accepted and has not been delivered, where nobody asks any more: the body of the scope that it was
 /// made for ended by a future that does not stand back for a cancellation (rule M10).
 fn drop_undelivered(task: TaskPtr, shared: &mut ext::Shared) {
-    if shared.request.take().is_none() {
+    if shared.take_request().is_none() {
         return;
     }
     task.state().clear_cancel();
     current::with(|current| {
         if current.is_task(task.as_raw()) {
             current.settle_requested();
-            current.set_delivering(shared.raised.is_some());
+            let has_raised = shared.rest().is_some_and(|rest| rest.raised.is_some());
+            current.set_delivering(has_raised);
         }
     });
 }
@@ -549,19 +587,27 @@ fn drop_undelivered(task: TaskPtr, shared: &mut ext::Shared) {
 /// Whether a request has been accepted on behalf of what the task waits for, and waits for delivery: asyncio
 /// would have cancelled the task's private future by now.
 pub(crate) fn has_accepted(task: TaskPtr) -> bool {
-    task.state().load().has_cancel()
-        && task.ext().is_some_and(|ext| {
-            let shared = ext.shared.lock();
-            shared
-                .request
-                .as_ref()
-                .is_some_and(|request| request.accepted)
-        })
+    let state = task.state().load();
+    if state.has_bare_request() || !state.has_cancel() {
+        return state.has_bare_request();
+    }
+    task.ext()
+        .is_some_and(|ext| ext.shared.lock().standing() == Standing::Accepted)
 }
 
 #[inline]
 pub(crate) fn cancelling(task: TaskPtr) -> usize {
-    task.ext().map_or(0, |ext| ext.shared.lock().cancelling)
+    if may_have_requests(task) {
+        count_requests(task)
+    } else {
+        0
+    }
+}
+
+/// Apart from [`cancelling`], so that this stays small: every scope with a deadline asks.
+#[inline(never)]
+fn count_requests(task: TaskPtr) -> usize {
+    lock_requests(&task).cancelling()
 }
 
 /// Raises a cancellation in the running task, in the name of `leaf`; `false` outside a task.
@@ -570,7 +616,8 @@ pub(crate) fn raise(leaf: LeafId, message: Option<CancelMessage>) -> bool {
         let Some(task) = current.task() else {
             return false;
         };
-        task.ext_or_new().shared.lock().raised = Some(Raised { leaf, message });
+        let mut shared = task.ext_or_new().shared.lock();
+        shared.rest_mut().raised = Some(Raised { leaf, message });
         current.set_delivering(true);
         true
     })
@@ -585,12 +632,11 @@ pub(crate) fn take_back(leaf: LeafId) {
         }
         let Some(ext) = task.ext() else { return };
         let mut shared = ext.shared.lock();
-        if shared
-            .raised
-            .as_ref()
-            .is_some_and(|raised| raised.leaf == leaf)
+        let raised = shared.rest_made().map(|rest| &mut rest.raised);
+        if raised
+            .and_then(|raised| raised.take_if(|raised| raised.leaf == leaf))
+            .is_some()
         {
-            shared.raised = None;
             current.set_delivering(current.has_requested());
         }
     });
@@ -602,12 +648,16 @@ pub(crate) fn take_delivery(task: TaskPtr) -> Option<Option<CancelMessage>> {
     current::with(|current| {
         current.set_delivering(false);
         let requested = current.settle_requested();
-        let ext = task.ext()?;
+        let is_bare = requested && task.state().take_bare();
+        let mut request = is_bare.then_some(None);
+        let Some(ext) = task.ext() else {
+            return request;
+        };
         let mut shared = ext.shared.lock();
-        let raised = shared.raised.take().map(|raised| raised.message);
-        let mut request = None;
-        if requested {
-            request = shared.request.take().map(|request| request.message);
+        let raised = shared.rest_made().and_then(|rest| rest.raised.take());
+        let raised = raised.map(|raised| raised.message);
+        if requested && !is_bare {
+            request = shared.take_request();
             task.state().clear_cancel();
         }
         // What the operand ended with comes before the request's own message (rule C10).
@@ -619,7 +669,7 @@ pub(crate) fn take_delivery(task: TaskPtr) -> Option<Option<CancelMessage>> {
 pub(crate) fn take_request(task: TaskPtr) -> Option<CancelMessage> {
     let ext = task.ext()?;
     let mut shared = ext.shared.lock();
-    shared.request.take().and_then(|request| request.message)
+    shared.take_request().flatten()
 }
 
 /// The failure of a task that ends cancelled without its own doing: by the end of its body, or of a promise.

@@ -439,15 +439,12 @@ fn notify_listed(task: TaskPtr, before: Snapshot) {
     let scheduler = unsafe { task.scheduler() };
     let separate = scheduler.separates_callbacks() && !scheduler.permutes_steps();
     if !before.has_waiter() {
-        let only = ext.shared.lock().waiters.take_only();
+        let only = ext.shared.lock().take_only_waiter();
         if let Some(only) = only {
             return tell(task, scheduler, separate, only);
         }
     }
-    let (mut waiters, before_slot) = {
-        let mut shared = ext.shared.lock();
-        (std::mem::take(&mut shared.waiters), shared.before_slot)
-    };
+    let (mut waiters, before_slot) = ext.shared.lock().take_waiters();
     if before.has_waiter() {
         // SAFETY: the task is COMPLETE with WAITER set, so the waker is there, and the completer's.
         let what = WaiterKind::Wake(unsafe { task.header().take_waiter() });
@@ -478,7 +475,7 @@ fn tell(task: TaskPtr, scheduler: &dyn Schedule, separate: bool, what: WaiterKin
         WaiterKind::Wake(waker) => waker::wake_quietly(task, waker),
         WaiterKind::Tell(observer, index) if separate => {
             let task = TaskRef::from_ptr(task);
-            scheduler.call_soon(Box::new(move || observer.child_done(index, &task)));
+            scheduler.call_soon(Box::new(move || observer.child_done(index as usize, &task)));
         }
         WaiterKind::Tell(observer, index) => observe::tell_quietly(task, observer, index),
         WaiterKind::Call(callback) => {
@@ -501,7 +498,9 @@ impl Told {
         while let Some(Waiter { what, .. }) = self.waiters.pop_front() {
             let ran = catch_unwind(AssertUnwindSafe(|| match what {
                 WaiterKind::Wake(waker) => waker.wake(),
-                WaiterKind::Tell(observer, index) => observer.child_done(index, &self.task),
+                WaiterKind::Tell(observer, index) => {
+                    observer.child_done(index as usize, &self.task);
+                }
                 WaiterKind::Call(callback) => callback.run(self.task.clone()),
             }));
             if let Err(payload) = ran {
@@ -517,7 +516,9 @@ impl Drop for Told {
         for Waiter { what, .. } in std::mem::take(&mut self.waiters) {
             let told = catch_unwind(AssertUnwindSafe(|| match what {
                 WaiterKind::Wake(waker) => waker.wake(),
-                WaiterKind::Tell(observer, index) => observer.child_done(index, &self.task),
+                WaiterKind::Tell(observer, index) => {
+                    observer.child_done(index as usize, &self.task);
+                }
                 WaiterKind::Call(_) => {}
             }));
             if let Err(payload) = told {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::handle::TaskId;
 use crate::primitive::{AtomicBool, Ordering};
+use crate::slab::Block;
 
 /// The reason that was given for a cancellation. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -177,11 +178,11 @@ pub(crate) struct TaskName {
 /// assert_eq!(error.cancel_message(), Some("enough"));
 /// # });
 /// ```
-pub struct TaskError(Box<Inner>);
+pub struct TaskError(Block<Inner>);
 
 impl TaskError {
     pub(crate) fn cancelled(task: TaskName, message: Option<CancelMessage>) -> Self {
-        Self(Box::new(Inner {
+        Self(Block::new(|| Inner {
             kind: Kind::Cancelled(message, None),
             task,
         }))
@@ -189,14 +190,15 @@ impl TaskError {
 
     /// As [`cancelled`](Self::cancelled), with a message that is given once.
     pub(crate) fn cancelled_once(task: TaskName, message: Option<CancelMessage>) -> Self {
-        let bare = Self::cancelled(task.clone(), None);
+        if message.is_none() {
+            return Self::cancelled(task, None);
+        }
         let once = Once {
             is_handed_out: AtomicBool::new(false),
-            bare,
+            bare: Self::cancelled(task.clone(), None),
         };
-        let once = message.is_some().then(|| Box::new(once));
-        Self(Box::new(Inner {
-            kind: Kind::Cancelled(message, once),
+        Self(Block::new(|| Inner {
+            kind: Kind::Cancelled(message, Some(Box::new(once))),
             task,
         }))
     }
@@ -237,7 +239,7 @@ impl TaskError {
         reporter: Option<Reporter>,
     ) -> Self {
         let payload = PanicPayload::new(payload);
-        Self(Box::new(Inner {
+        Self(Block::new(|| Inner {
             kind: Kind::Panicked(payload, reporter),
             task,
         }))

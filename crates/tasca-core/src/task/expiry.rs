@@ -13,6 +13,7 @@
 //! So nobody waits for anybody, and taking back and comparing is one step (rule M9). Each side comes once for each name.
 //! A scope that is left while its timer is armed has nothing to do here.
 
+use super::cancel;
 use super::header::TaskPtr;
 use crate::primitive::{Ordering, StaticU64};
 
@@ -78,28 +79,33 @@ pub enum Left {
 /// Ends a scope of `task` whose timer is gone. `n_before` requests stood at its entry.
 #[cold]
 pub(crate) fn leave(task: TaskPtr, expiry: ExpiryId, n_before: usize) -> Left {
-    let mut shared = task.ext_or_new().shared.lock();
-    if !shared.expiries.meet(expiry) {
+    let mut shared = cancel::lock_requests(&task);
+    if !shared.rest_mut().expiries.meet(expiry) {
         return Left::InTime;
     }
-    super::cancel::retract_request(task, &mut shared);
+    cancel::retract_request(task, &mut shared);
     Left::Late {
-        is_own: shared.cancelling <= n_before,
+        is_own: shared.cancelling() <= n_before,
     }
 }
 
 /// Keeps an expiry, whose timer is gone, from being counted; `false` if it has been already.
 pub(crate) fn forestall(task: TaskPtr, expiry: ExpiryId) -> bool {
     let mut shared = task.ext_or_new().shared.lock();
-    let has_passed = shared.expiries.contains(expiry);
+    let expiries = &mut shared.rest_mut().expiries;
+    let has_passed = expiries.contains(expiry);
     if !has_passed {
-        let _met = shared.expiries.meet(expiry);
+        let _met = expiries.meet(expiry);
     }
     !has_passed
 }
 
 /// Whether the request of a scope that has not been left is counted.
 pub(crate) fn has_passed(task: TaskPtr, expiry: ExpiryId) -> bool {
-    task.ext()
-        .is_some_and(|ext| ext.shared.lock().expiries.contains(expiry))
+    task.ext().is_some_and(|ext| {
+        let shared = ext.shared.lock();
+        shared
+            .rest()
+            .is_some_and(|rest| rest.expiries.contains(expiry))
+    })
 }

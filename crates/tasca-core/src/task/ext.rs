@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{VecDeque, vec_deque};
 use std::iter::Chain;
+use std::mem;
 use std::option;
 use std::ptr;
 use std::sync::{Arc, OnceLock};
@@ -19,27 +20,42 @@ use super::observe::Observer;
 use crate::primitive::{Mutex, Ordering};
 use crate::slab::Block;
 
-/// Waiters beyond the one in the header, callbacks, name, requests, context.
+/// Waiters beyond the one in the header, callbacks, name, requests, context: two cache lines, and another block for what few need
+/// even of those that have this one.
 #[derive(Debug)]
 pub(crate) struct Ext {
     /// The context the task runs in: given at the spawn, or made when it first sets a variable.
     context: OnceLock<Context>,
     /// Where cancel requests go, if the task stands for others.
-    forward: Option<Forward>,
+    forward: Option<Block<Forward>>,
     pub(crate) shared: Mutex<Shared>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) name: Option<Arc<str>>,
+    /// The first of those who are told of the end, in the order of registration; there are others only behind a first.
+    first_waiter: Option<Waiter>,
+    /// The message of the request that waits for delivery.
+    message: Option<CancelMessage>,
+    rest: Option<Box<Rest>>,
+    next_id: u64,
+    /// How many of those who are told come before the waker in the header's slot.
+    before_slot: u32,
     /// How often somebody asked for cancellation and has not taken it back.
-    pub(crate) cancelling: usize,
+    cancelling: u32,
     /// How often that has come down to zero.
-    pub(crate) n_cleared: usize,
+    pub(crate) n_cleared: u32,
+    standing: Standing,
+}
+
+/// What few need.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// Those who are told of the end after the first one. Ids rise, from the first one on.
+    waiters: VecDeque<Waiter>,
     /// Deadlines that have passed, of scopes that go on; or of scopes that were left a moment before.
     pub(crate) expiries: Expiries,
-    /// The request that waits for delivery.
-    pub(crate) request: Option<Request>,
     /// A cancellation that a leaf of the running poll has raised by itself.
     pub(crate) raised: Option<Raised>,
     /// What a job keeps while it waits to be run, or how a task that others wait for has failed.
@@ -49,10 +65,17 @@ pub(crate) struct Shared {
     /// On the deterministic runtime, for a task that began inside its spawn: the number of the first task that was spawned
     /// after its first suspension.
     pub(crate) begun_before: Option<u64>,
-    pub(crate) waiters: Waiters,
-    next_id: u64,
-    /// How many of `waiters` come before the waker in the header's slot.
-    pub(crate) before_slot: usize,
+}
+
+/// Whether a cancel request waits for delivery, apart from a bare one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    #[default]
+    Nothing,
+    /// Replaced by a later one, and forgotten when the count falls to zero (rules C10, C17).
+    Noted,
+    /// What the task waited for took it: it arrives whatever happens (rules C3, C18).
+    Accepted,
 }
 
 /// A value that only those know who put it there.
@@ -64,15 +87,6 @@ impl std::fmt::Debug for Attachment {
     }
 }
 
-/// A cancel request that has not been delivered.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) message: Option<CancelMessage>,
-    /// What the task waited for took it: it arrives whatever happens (rules C3, C18). A request that is merely
-    /// noted is replaced by a later one, and forgotten when the count falls to zero (C10, C17).
-    pub(crate) accepted: bool,
-}
-
 /// Somebody who wants to know that the task is done, in the order of registration.
 pub(crate) struct Waiter {
     pub(crate) id: u64,
@@ -82,13 +96,11 @@ pub(crate) struct Waiter {
 pub(crate) enum WaiterKind {
     Wake(Waker),
     /// Tells an observer under this index.
-    Tell(Arc<dyn Observer>, usize),
+    Tell(Arc<dyn Observer>, u32),
     Call(super::DoneCallback),
 }
 
-/// Those who are told, in the order in which they registered; the first needs no memory of its own.
-///
-/// Invariant: ids rise from the first to the last; there are others only behind a first.
+/// Those who are told, taken off the list, in the order in which they registered.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     first: Option<Waiter>,
@@ -108,18 +120,22 @@ impl std::fmt::Debug for Waiter {
 
 impl Ext {
     pub(crate) fn new(context: Option<Context>, name: Option<Arc<str>>) -> Block<Self> {
-        Self::with(context, name, Waiters::default())
+        Self::with(context, name, None)
     }
 
     #[inline(always)]
-    fn with(context: Option<Context>, name: Option<Arc<str>>, waiters: Waiters) -> Block<Self> {
+    fn with(
+        context: Option<Context>,
+        name: Option<Arc<str>>,
+        first_waiter: Option<Waiter>,
+    ) -> Block<Self> {
         Block::new(|| Self {
             context: context.map_or_else(OnceLock::new, OnceLock::from),
             forward: None,
             shared: Mutex::new(Shared {
                 name,
-                next_id: waiters.len() as u64,
-                waiters,
+                next_id: u64::from(first_waiter.is_some()),
+                first_waiter,
                 ..Shared::default()
             }),
         })
@@ -135,22 +151,18 @@ impl Ext {
             id: 1,
             what: WaiterKind::Tell(observer, 0),
         };
-        let waiters = Waiters {
-            first: Some(first),
-            others: VecDeque::new(),
-        };
-        Self::with(context, name, waiters)
+        Self::with(context, name, Some(first))
     }
 
     /// The side block of a task that stands for others.
     pub(crate) fn forwarding(target: Forward) -> Block<Self> {
         let mut ext = Self::new(None, None);
-        ext.forward = Some(target);
+        ext.forward = Some(Block::new(|| target));
         ext
     }
 
     pub(crate) fn forward(&self) -> Option<&Forward> {
-        self.forward.as_ref()
+        self.forward.as_deref()
     }
 
     pub(crate) fn context(&self) -> Option<&Context> {
@@ -172,14 +184,6 @@ impl Waiters {
         self.first.iter().chain(&self.others)
     }
 
-    pub(crate) fn push_back(&mut self, waiter: Waiter) {
-        if self.first.is_none() {
-            self.first = Some(waiter);
-        } else {
-            self.others.push_back(waiter);
-        }
-    }
-
     /// Puts somebody before the one at `index`, or at the end.
     pub(crate) fn insert(&mut self, index: usize, waiter: Waiter) {
         match index.checked_sub(1) {
@@ -193,41 +197,7 @@ impl Waiters {
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<Waiter> {
-        std::mem::replace(&mut self.first, self.others.pop_front())
-    }
-
-    /// Takes the first if there are no others, and it is not called: the end of most tasks that are observed.
-    pub(crate) fn take_only(&mut self) -> Option<WaiterKind> {
-        if !self.others.is_empty() {
-            return None;
-        }
-        let only = self
-            .first
-            .take_if(|first| !matches!(first.what, WaiterKind::Call(_)))?;
-        Some(only.what)
-    }
-
-    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Waiter> {
-        match index.checked_sub(1) {
-            Some(index) => self.others.get_mut(index),
-            None => self.first.as_mut(),
-        }
-    }
-
-    fn remove(&mut self, index: usize) -> Option<Waiter> {
-        match index.checked_sub(1) {
-            Some(index) => self.others.remove(index),
-            None => self.pop_front(),
-        }
-    }
-
-    /// Where the waiter with this id is.
-    fn position_of(&self, id: u64) -> Option<usize> {
-        if self.first.as_ref()?.id == id {
-            return Some(0);
-        }
-        let position = self.others.binary_search_by_key(&id, |waiter| waiter.id);
-        position.ok().map(|index| index + 1)
+        mem::replace(&mut self.first, self.others.pop_front())
     }
 }
 
@@ -240,24 +210,155 @@ impl IntoIterator for Waiters {
     }
 }
 
+/// Those who are told.
 impl Shared {
-    pub(crate) fn next_waiter_id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id
+    fn n_waiters(&self) -> usize {
+        let n_others = self.rest.as_ref().map_or(0, |rest| rest.waiters.len());
+        usize::from(self.first_waiter.is_some()) + n_others
     }
 
-    /// Where the waiter with this id is among `waiters`.
-    pub(crate) fn position_of(&self, id: u64) -> Option<usize> {
-        self.waiters.position_of(id)
+    /// Puts somebody at the end of the list; gives the name of the entry.
+    pub(crate) fn push_waiter(&mut self, what: WaiterKind) -> u64 {
+        self.next_id += 1;
+        let id = self.next_id;
+        let waiter = Waiter { id, what };
+        if self.first_waiter.is_none() {
+            self.first_waiter = Some(waiter);
+        } else {
+            self.rest_mut().waiters.push_back(waiter);
+        }
+        id
+    }
+
+    /// Notes that the waker in the header's slot comes after all who are on the list.
+    pub(crate) fn put_slot_last(&mut self) {
+        // A list that long would fill the memory: then the slot comes a little early.
+        self.before_slot = u32::try_from(self.n_waiters()).unwrap_or(u32::MAX);
+    }
+
+    /// Takes the first if there are no others, and it is not called: the end of most tasks that are observed.
+    pub(crate) fn take_only_waiter(&mut self) -> Option<WaiterKind> {
+        if self.n_waiters() != 1 {
+            return None;
+        }
+        let only = self
+            .first_waiter
+            .take_if(|first| !matches!(first.what, WaiterKind::Call(_)))?;
+        Some(only.what)
+    }
+
+    /// Takes all, and how many of them come before the waker in the header's slot.
+    pub(crate) fn take_waiters(&mut self) -> (Waiters, usize) {
+        let others = self.rest.as_mut().map(|rest| mem::take(&mut rest.waiters));
+        let waiters = Waiters {
+            first: self.first_waiter.take(),
+            others: others.unwrap_or_default(),
+        };
+        (waiters, self.before_slot as usize)
+    }
+
+    /// Puts another waker into an entry and gives the one before; gives the new one back if the entry is gone. The caller drops
+    /// either after it has released the lock.
+    pub(crate) fn replace_waker(&mut self, id: u64, waker: Waker) -> Result<Waker, Waker> {
+        let waiter = match self.position_of(id) {
+            None => None,
+            Some(0) => self.first_waiter.as_mut(),
+            Some(index) => self.rest_mut().waiters.get_mut(index - 1),
+        };
+        match waiter.map(|waiter| &mut waiter.what) {
+            Some(WaiterKind::Wake(present)) => Ok(mem::replace(present, waker)),
+            Some(WaiterKind::Tell(..) | WaiterKind::Call(_)) | None => Err(waker),
+        }
     }
 
     /// Takes a waiter out again; the caller drops it after it has released the lock.
     pub(crate) fn remove_waiter(&mut self, id: u64) -> Option<Waiter> {
         let index = self.position_of(id)?;
-        if index < self.before_slot {
+        if index < self.before_slot as usize {
             self.before_slot -= 1;
         }
-        self.waiters.remove(index)
+        let others = self.rest.as_mut().map(|rest| &mut rest.waiters);
+        match index.checked_sub(1) {
+            None => {
+                let next = others.and_then(VecDeque::pop_front);
+                mem::replace(&mut self.first_waiter, next)
+            }
+            Some(index) => others?.remove(index),
+        }
+    }
+
+    /// Where the waiter with this id is.
+    fn position_of(&self, id: u64) -> Option<usize> {
+        if self.first_waiter.as_ref()?.id == id {
+            return Some(0);
+        }
+        let others = &self.rest.as_ref()?.waiters;
+        let position = others.binary_search_by_key(&id, |waiter| waiter.id);
+        position.ok().map(|index| index + 1)
+    }
+}
+
+/// Cancel requests.
+impl Shared {
+    /// How many stand.
+    pub(crate) fn cancelling(&self) -> usize {
+        self.cancelling as usize
+    }
+
+    /// Counts one more.
+    pub(crate) fn count_request(&mut self) {
+        self.cancelling = self.cancelling.saturating_add(1);
+    }
+
+    /// Counts one less; whether none is left.
+    pub(crate) fn discount_request(&mut self) -> bool {
+        self.cancelling = self.cancelling.saturating_sub(1);
+        if self.cancelling > 0 {
+            return false;
+        }
+        self.n_cleared = self.n_cleared.wrapping_add(1);
+        true
+    }
+
+    /// What waits for delivery.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Puts a request in the place of the one that waits for delivery.
+    pub(crate) fn put_request(&mut self, standing: Standing, message: Option<CancelMessage>) {
+        self.standing = standing;
+        self.message = message;
+    }
+
+    /// Takes the request that waits for delivery; gives its message.
+    pub(crate) fn take_request(&mut self) -> Option<Option<CancelMessage>> {
+        match mem::take(&mut self.standing) {
+            Standing::Nothing => None,
+            Standing::Noted | Standing::Accepted => Some(self.message.take()),
+        }
+    }
+
+    /// The message of the request that waits for delivery.
+    pub(crate) fn message(&self) -> Option<&CancelMessage> {
+        self.message.as_ref()
+    }
+}
+
+/// The rest.
+impl Shared {
+    pub(crate) fn rest(&self) -> Option<&Rest> {
+        self.rest.as_deref()
+    }
+
+    /// The rest, if it was ever needed.
+    pub(crate) fn rest_made(&mut self) -> Option<&mut Rest> {
+        self.rest.as_deref_mut()
+    }
+
+    /// The rest, made if need be.
+    pub(crate) fn rest_mut(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
     }
 }
 
@@ -310,7 +411,9 @@ impl TaskPtr {
     /// (rule E11).
     pub(crate) fn rank(&self) -> (u64, bool, Reverse<u64>) {
         let number = self.number();
-        let begun_before = self.ext().and_then(|ext| ext.shared.lock().begun_before);
+        let begun_before = self
+            .ext()
+            .and_then(|ext| ext.shared.lock().rest()?.begun_before);
         // Of two that began before the same task the inner one was suspended first: it was spawned later.
         let place = begun_before.map_or((number, true), |next| (next, false));
         (place.0, place.1, Reverse(number))

@@ -11,7 +11,7 @@ use super::cell;
 use super::context::Context;
 use super::current;
 use super::error::{CancelMessage, ResultError, TaskError};
-use super::ext::{Waiter, WaiterKind};
+use super::ext::WaiterKind;
 use super::header::{Header, TaskPtr};
 use super::join::{Finished, Join, JoinRef, Outcome};
 use super::state::{Live, ReleaseHandle};
@@ -453,10 +453,7 @@ impl TaskRef {
     /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(TaskRef) + Send + 'static) -> CallbackId {
         let context = Context::inherit().unwrap_or_default();
-        let callback = DoneCallback {
-            callback: Box::new(callback),
-            context,
-        };
+        let callback = DoneCallback(Box::new(move |task| context.run(move || callback(task))));
         match self.list(WaiterKind::Call(callback)) {
             Ok(id) => CallbackId(id),
             Err(WaiterKind::Call(callback)) => {
@@ -488,9 +485,7 @@ impl TaskRef {
         if !self.0.state().set_listed() {
             return Err(what);
         }
-        let id = shared.next_waiter_id();
-        shared.waiters.push_back(Waiter { id, what });
-        Ok(id)
+        Ok(shared.push_waiter(what))
     }
 
     /// Replaces the waker of an entry; `false` if it is gone.
@@ -499,21 +494,8 @@ impl TaskRef {
             return false;
         };
         let new = waker.clone();
-        let mut shared = ext.shared.lock();
-        let entry = shared
-            .position_of(id)
-            .and_then(|index| shared.waiters.get_mut(index));
-        let Some(Waiter {
-            what: WaiterKind::Wake(present),
-            ..
-        }) = entry
-        else {
-            return false;
-        };
-        let old = std::mem::replace(present, new);
-        drop(shared);
-        drop(old);
-        true
+        let old = ext.shared.lock().replace_waker(id, new);
+        old.is_ok()
     }
 
     /// Takes somebody off the list.
@@ -581,14 +563,10 @@ impl fmt::Debug for TaskRef {
 }
 
 /// A callback for the end of a task, with the context it runs in.
-pub(crate) struct DoneCallback {
-    callback: Box<dyn FnOnce(TaskRef) + Send>,
-    context: Context,
-}
+pub(crate) struct DoneCallback(Box<dyn FnOnce(TaskRef) + Send>);
 
 impl DoneCallback {
     pub(crate) fn run(self, task: TaskRef) {
-        let Self { callback, context } = self;
-        context.run(move || callback(task));
+        (self.0)(task);
     }
 }

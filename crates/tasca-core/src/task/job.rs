@@ -229,7 +229,10 @@ impl Job {
         let late = if self.is_cancelled() {
             Some(Attachment(Box::new(value)))
         } else {
-            shared.attachment.replace(Attachment(Box::new(value)))
+            shared
+                .rest_mut()
+                .attachment
+                .replace(Attachment(Box::new(value)))
         };
         drop(shared);
         drop_quietly(late);
@@ -326,13 +329,18 @@ where
 
 /// Takes the hold that a job has on a virtual clock from its making to its end; `true` for the first to ask.
 pub(super) fn take_clock(task: TaskPtr) -> bool {
-    !std::mem::replace(&mut task.ext_or_new().shared.lock().clock_taken, true)
+    let mut shared = task.ext_or_new().shared.lock();
+    !std::mem::replace(&mut shared.rest_mut().clock_taken, true)
 }
 
 /// Drops what the job keeps while it waits.
 pub(super) fn detach(task: TaskPtr) {
     if let Some(ext) = task.ext() {
-        let attachment = ext.shared.lock().attachment.take();
+        let attachment = ext
+            .shared
+            .lock()
+            .rest_made()
+            .and_then(|rest| rest.attachment.take());
         drop_quietly(attachment);
     }
 }
@@ -398,12 +406,6 @@ pub fn current_job_cancelled() -> Option<Option<CancelMessage>> {
     if !task.state().load().is_complete() {
         return None;
     }
-    let request = task
-        .ext()?
-        .shared
-        .lock()
-        .request
-        .as_ref()
-        .map(|request| request.message.clone());
-    Some(request.flatten())
+    let shared = task.ext()?.shared.lock();
+    Some(shared.message().cloned())
 }

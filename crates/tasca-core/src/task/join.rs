@@ -64,7 +64,7 @@ impl Join {
         if task.state().load().is_listed() {
             // Behind those who are on the list already (rules D9, H7).
             let mut shared = task.ext_or_new().shared.lock();
-            shared.before_slot = shared.waiters.len();
+            shared.put_slot_last();
         }
         // SAFETY: WAITER is clear and the caller owns the handle.
         unsafe { task.header().put_waiter(waker) };

@@ -40,11 +40,13 @@ impl<O: Observer> Observer for Arc<O> {
 }
 
 /// Tells an observer of the end of `task`; a panic is reported, not passed on.
-pub(super) fn tell_quietly(task: TaskPtr, observer: Arc<dyn Observer>, index: usize) {
+pub(super) fn tell_quietly(task: TaskPtr, observer: Arc<dyn Observer>, index: u32) {
     // SAFETY: `TaskRef` is a transparent `TaskPtr`. Behind a reference it is never dropped, so the completer's
     // reference to the cell serves it as well.
     let child = unsafe { &*ptr::from_ref(&task).cast::<TaskRef>() };
-    let told = catch_unwind(AssertUnwindSafe(move || observer.child_done(index, child)));
+    let told = catch_unwind(AssertUnwindSafe(move || {
+        observer.child_done(index as usize, child);
+    }));
     if let Err(payload) = told {
         // SAFETY: the thread that completes a task keeps its scheduler alive.
         let scheduler = unsafe { task.scheduler() };
@@ -73,7 +75,7 @@ pub(super) fn put_in_slot(task: TaskPtr, waker: Waker) -> bool {
     if task.state().load().is_listed() {
         // Behind those who are on the list already (rule H7).
         let mut shared = task.ext_or_new().shared.lock();
-        shared.before_slot = shared.waiters.len();
+        shared.put_slot_last();
     }
     // SAFETY: WAITER is clear and the caller owns the handle.
     unsafe { task.header().put_waiter(waker) };
@@ -183,7 +185,12 @@ where
 impl TaskRef {
     /// Has the observer told of the end of the task, under `index`, for good: who may lose interest takes a
     /// [`Group`](super::group::Group). `false` if the task is done already, and nothing will be told.
+    ///
+    /// # Panics
+    ///
+    /// If `index` does not fit 32 bits.
     pub fn observe(&self, index: usize, observer: Arc<dyn Observer>) -> bool {
+        let index = u32::try_from(index).expect("fewer children than that");
         self.list(WaiterKind::Tell(observer, index)).is_ok()
     }
 
@@ -200,7 +207,7 @@ impl TaskRef {
     pub fn leave_word(&self, word: Box<dyn Any + Send>) {
         let task = self.ptr();
         let mut shared = task.ext_or_new().shared.lock();
-        let before = shared.attachment.replace(Attachment(word));
+        let before = shared.rest_mut().attachment.replace(Attachment(word));
         drop(shared);
         drop(before);
     }
@@ -209,7 +216,8 @@ impl TaskRef {
     #[must_use]
     pub fn take_word(&self) -> Option<Box<dyn Any + Send>> {
         let task = self.ptr();
-        let word = task.ext()?.shared.lock().attachment.take();
+        let mut shared = task.ext()?.shared.lock();
+        let word = shared.rest_made()?.attachment.take();
         word.map(|Attachment(word)| word)
     }
 

@@ -13,7 +13,7 @@ use super::cancel;
 use super::cell::{self, Birth};
 use super::current;
 use super::error::{CancelMessage, Problem, Reporter, TaskError};
-use super::ext::{Ext, Request};
+use super::ext::{Ext, Standing};
 use super::handle::{Task, TaskRef};
 use super::header::TaskPtr;
 use super::schedule::{Anchor, Callback, Schedule};
@@ -257,12 +257,9 @@ pub(super) fn cancel_passive(task: TaskPtr, message: Option<&CancelMessage>) -> 
         let mut shared = task.ext_or_new().shared.lock();
         let requested = task.state().request_cancel_passive();
         if requested != CancelRequest::Refused {
-            shared.cancelling += 1;
+            shared.count_request();
             // For a job: one that is about to run ends with this, one that runs can ask for it.
-            shared.request = Some(Request {
-                message: message.cloned(),
-                accepted: true,
-            });
+            shared.put_request(Standing::Accepted, message.cloned());
         }
         requested
     };

@@ -1,7 +1,7 @@
 //! One word that says everything others may need to know of a task.
 //!
 //! ```text
-//!  63      48 47           17 16                                0
+//!  63      48 47           19 18                                0
 //! +----------+---------------+-----------------------------------+
 //! |   home   |  references   |               flags               |
 //! +----------+---------------+-----------------------------------+
@@ -39,7 +39,7 @@ const COMPLETE: u64 = 1 << 2;
 const WAITER: u64 = 1 << 3;
 /// The side block has waiters or callbacks, or had some. Once the task is done: they have yet to be told.
 const LISTED: u64 = 1 << 4;
-/// A cancel request waits for delivery; its message is in the side block.
+/// A cancel request waits for delivery; its message is in the side block, unless it is BARE.
 const CANCEL: u64 = 1 << 5;
 /// The next poll drops the future instead: the runtime is going away.
 const KILL: u64 = 1 << 6;
@@ -65,10 +65,15 @@ const JOB: u64 = 1 << 15;
 /// The output is an error, and the task was spawned to tell one from a value: a request does not overtake it.
 const FAILED: u64 = 1 << 16;
 
-const REFERENCE: u64 = 1 << 17;
-const REFERENCES: u64 = ((1 << 31) - 1) << 17;
+/// One cancel request was made beside those that the side block counts.
+const COUNTED: u64 = 1 << 17;
+/// The request that waits for delivery has been accepted, has no message, and is not in the side block. With CANCEL and COUNTED.
+const BARE: u64 = 1 << 18;
+
+const REFERENCE: u64 = 1 << 19;
+const REFERENCES: u64 = ((1 << 29) - 1) << 19;
 /// Past this many references the process is aborted: leaked wakers would overflow into `home`.
-const REFERENCES_MAX: u64 = (1 << 30) << 17;
+const REFERENCES_MAX: u64 = (1 << 28) << 19;
 const HOME_SHIFT: u32 = 48;
 
 /// What kind of cell a state begins for.
@@ -115,6 +120,14 @@ impl Snapshot {
     }
     pub(crate) fn has_cancel(self) -> bool {
         self.0 & CANCEL != 0
+    }
+    /// A request that is not in the side block waits for delivery.
+    pub(crate) fn has_bare_request(self) -> bool {
+        self.0 & BARE != 0
+    }
+    /// A request was made that the side block does not count.
+    pub(crate) fn has_counted(self) -> bool {
+        self.0 & COUNTED != 0
     }
     pub(crate) fn has_kill(self) -> bool {
         self.0 & KILL != 0
@@ -181,6 +194,8 @@ impl std::fmt::Debug for Snapshot {
             "root",
             "job",
             "failed",
+            "counted",
+            "bare",
         ];
         let set = names
             .iter()
@@ -412,7 +427,7 @@ impl State {
                 End::Cancelled => CANCELLED,
                 End::Panicked => PANICKED,
             };
-            let mut next = (s.0 & !(OWNED | NOTIFIED | CANCEL | KILL)) | COMPLETE | end;
+            let mut next = (s.0 & !(OWNED | NOTIFIED | CANCEL | BARE | KILL)) | COMPLETE | end;
             if Self::completes_without_duties(s) {
                 next -= REFERENCE;
             }
@@ -477,6 +492,52 @@ impl State {
                 (CancelRequest::Held, Some(s.0 | OWNED))
             }
         })
+    }
+
+    /// Becomes the holder of a suspended task that nobody has asked for cancellation, or whose requests are in the side block
+    /// and delivered.
+    pub(crate) fn hold_unasked(&self) -> bool {
+        self.transition(|s| {
+            if s.0 & (COMPLETE | OWNED | CANCEL | COUNTED) != 0 {
+                (false, None)
+            } else {
+                (true, Some(s.0 | OWNED))
+            }
+        })
+    }
+
+    /// Notes an accepted request without a message on a task that the caller holds, and counts it; `false` if another one
+    /// has come in meanwhile.
+    pub(crate) fn set_bare_cancel(&self) -> bool {
+        self.transition(|s| {
+            if s.0 & (CANCEL | COUNTED) != 0 {
+                (false, None)
+            } else {
+                (true, Some(s.0 | CANCEL | COUNTED | BARE))
+            }
+        })
+    }
+
+    /// Takes a bare request for delivery, if there is one. It stays counted.
+    pub(crate) fn take_bare(&self) -> bool {
+        self.transition(|s| {
+            if s.has_bare_request() {
+                (true, Some(s.0 & !(CANCEL | BARE)))
+            } else {
+                (false, None)
+            }
+        })
+    }
+
+    /// Takes what the word counts and notes of requests, for the side block, which the caller has locked. Gives the word
+    /// before.
+    pub(crate) fn take_counted(&self) -> Snapshot {
+        let current = self.load();
+        if !current.has_counted() {
+            return current;
+        }
+        // Ordering: AcqRel, as in `transition`: who finds the flag gone sees the side block.
+        Snapshot(self.0.fetch_and(!(COUNTED | BARE), Ordering::AcqRel))
     }
 
     /// Notes a cancel request on a task that the caller holds.

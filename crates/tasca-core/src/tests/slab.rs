@@ -236,10 +236,10 @@ fn the_memory_of_a_block_serves_the_next_one_of_its_thread() {
     let mut raw = Vec::new();
     // Last freed first, whatever is in it.
     for address in addresses.into_iter().rev() {
-        let mut block = Block::new(|| [7_u64; 40]);
+        let mut block = Block::new(|| [7_u64; 16]);
         assert_eq!(address_of(&block), address);
-        block[39] = 8;
-        assert_eq!((block[0], block[39]), (7, 8));
+        block[15] = 8;
+        assert_eq!((block[0], block[15]), (7, 8));
         // Not freed, or the next one would get it.
         raw.push(block.into_raw());
     }
@@ -248,6 +248,18 @@ fn the_memory_of_a_block_serves_the_next_one_of_its_thread() {
         drop(unsafe { Block::from_raw(block) });
     }
     assert_eq!(address_of(&Block::new(|| 0)), addresses[0]);
+}
+
+#[test]
+fn a_walk_passes_blocks_by() {
+    let _alone = alone();
+    // Were a block taken for a cell, this would be its state.
+    let block = Block::new(|| [u64::MAX; 16]);
+    slab::for_each_cell(|state| {
+        // SAFETY: a cell's memory is a state word for ever.
+        let word = unsafe { state.as_ref() }.load(Ordering::Acquire);
+        assert_ne!(word, block[0]);
+    });
 }
 
 #[test]

@@ -152,6 +152,46 @@ fn a_suspended_task_is_given_back_with_a_request_that_the_next_poll_finds() {
 }
 
 #[test]
+fn a_bare_request_is_noted_where_there_is_no_other() {
+    assert!(
+        !Word::new(Kind::Task).hold_unasked(),
+        "somebody else has it"
+    );
+    assert!(!Word::done().hold_unasked());
+    let word = Word::suspended();
+    assert!(word.hold_unasked() && word.set_bare_cancel());
+    assert!(word.load().is_owned() && word.load().has_bare_request());
+    assert!(word.start_poll().has_cancel());
+    assert!(word.take_bare() && !word.take_bare());
+    assert!(!word.load().has_cancel() && word.load().has_counted());
+    assert_eq!(word.end_poll(), EndPoll::Suspended);
+    assert!(!word.hold_unasked(), "the next one is counted elsewhere");
+    let moved = word.take_counted();
+    assert!(moved.has_counted() && !moved.has_bare_request());
+    assert!(word.hold_unasked());
+
+    let word = Word::suspended();
+    assert!(word.hold_unasked());
+    assert_eq!(word.request_cancel(), CancelRequest::Flagged);
+    assert!(!word.set_bare_cancel(), "another one came first");
+    assert!(!word.load().has_bare_request());
+
+    let word = Word::suspended();
+    assert!(word.hold_unasked() && word.set_bare_cancel());
+    let moved = word.take_counted();
+    assert!(moved.has_counted() && moved.has_bare_request());
+    assert!(word.load().has_cancel(), "it is elsewhere now");
+    assert!(!word.take_bare());
+    assert!(!word.take_counted().has_counted(), "it is moved once");
+
+    let word = Word::suspended();
+    assert!(word.hold_unasked() && word.set_bare_cancel());
+    word.complete(End::Cancelled)
+        .expect("a failure overtakes requests");
+    assert!(!word.load().has_bare_request() && word.load().has_counted());
+}
+
+#[test]
 fn a_value_does_not_overtake_a_request_but_a_failure_does() {
     let word = Word::new(Kind::Task);
     word.start_poll();

@@ -184,15 +184,68 @@ fn two_requests_are_counted_twice_and_arrive_once() {
         runners.run_queued();
         let canceller = thread::spawn({
             let task = task.task_ref();
-            move || task.cancel()
+            move || task.cancel_with("one")
         });
         let runner = runners.run_elsewhere(|| ());
-        let accepted =
-            usize::from(task.cancel()) + usize::from(canceller.join().expect("no panic"));
+        let accepted = usize::from(task.cancel_with("other"))
+            + usize::from(canceller.join().expect("no panic"));
         runners.run();
         runner.join().expect("no panic");
         assert!(accepted > 0);
         assert_eq!(task.cancelling(), accepted);
+        assert!(end_of(&task).is_err_and(TaskError::is_cancelled));
+    });
+}
+
+/// A request without a message, which the state word alone may tell of, against one with a message: both are counted, the task
+/// is cancelled once, and what it waits for next it waits for in peace. Catches two requests that stand side by side, one in
+/// the word and one in the side block.
+#[test]
+fn a_bare_request_meets_one_with_a_message() {
+    two_busy_threads(|| {
+        let runners = Runners::new();
+        let flag = Flag::new();
+        let after = flag.wait();
+        let task = runners.spawn(async move {
+            let ended = catch_cancelled(pending::<()>()).await;
+            after.await;
+            ended.is_err()
+        });
+        let waker = waker_of(&task);
+        runners.run_queued();
+        let canceller = thread::spawn({
+            let task = task.task_ref();
+            move || task.cancel_with("why")
+        });
+        assert!(task.cancel());
+        assert!(canceller.join().expect("no panic"));
+        assert_eq!(task.cancelling(), 2);
+        runners.run_queued();
+        assert!(!task.is_finished(), "a request came twice");
+        flag.set();
+        waker.wake();
+        runners.run();
+        assert!(end_of(&task).is_ok_and(|was_cancelled| *was_cancelled));
+    });
+}
+
+/// A request without a message against somebody who asks for the number of requests: it is counted from the moment it is made, and
+/// once. Catches a look at the side block alone, and a request that is moved there while it is looked at.
+#[test]
+fn a_bare_request_is_counted_by_who_looks() {
+    two_busy_threads(|| {
+        let runners = Runners::new();
+        let task = runners.spawn(pending::<()>());
+        runners.run_queued();
+        let other = thread::spawn({
+            let task = task.task_ref();
+            move || task.cancelling()
+        });
+        assert!(task.cancel());
+        assert_eq!(task.cancelling(), 1);
+        assert!(other.join().expect("no panic") <= 1);
+        runners.run();
+        assert_eq!(task.cancelling(), 1);
         assert!(end_of(&task).is_err_and(TaskError::is_cancelled));
     });
 }

@@ -139,7 +139,7 @@ const BREAKS: [Break; 17] = [
         rule: "C17",
         what: "uncancel leaves a request that was not delivered",
         file: "crates/tasca-core/src/task/cancel.rs",
-        from: "        shared.request = None;\n        task.state().clear_cancel();\n    }\n}\n",
+        from: "        shared.put_request(Standing::Nothing, None);\n        task.state().clear_cancel();\n    }\n}\n",
         to: "    }\n}\n",
     },
 ];
