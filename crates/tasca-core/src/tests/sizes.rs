@@ -1,7 +1,10 @@
-//! What tasks and timers take of memory. A program has millions of them: a field more is a decision.
+//! What tasks, timers and connections take of memory. A program has millions of them: a field more is a decision.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::driver::Driver;
+use crate::io::Async;
 use crate::scheduler::timers::Shard;
 use crate::task::ext::Ext;
 use crate::task::header::Header;
@@ -30,4 +33,11 @@ fn a_sleeping_task_is_at_most_180_bytes() {
     assert!(cell_bytes(&bare) + Shard::BYTES_PER_TIMER <= 180);
     let in_a_block = async { sleep(Duration::ZERO).await };
     assert!(cell_bytes(&in_a_block) + Shard::BYTES_PER_TIMER <= 180);
+}
+
+/// The registration is one line of cache; the socket is in the future of its task, often twice: as an argument and as a local.
+#[test]
+fn a_connection_is_a_line_of_cache_and_40_bytes() {
+    assert_eq!(Driver::BYTES_PER_SOURCE, 64);
+    assert_eq!(size_of::<Async<TcpStream>>(), 40);
 }
