@@ -171,3 +171,39 @@ fn calibrate(
         rounds *= 8;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tasca_benches::workload::{Case, Effort, Entry, Metric};
+
+    use super::{Contender, calibrate};
+
+    #[test]
+    fn the_start_and_the_end_of_a_runtime_are_no_rounds() {
+        let case = Case {
+            time: Some(|_, rounds| Duration::from_micros(rounds)),
+            ..Case::limit("a runtime that never ends", |_, _| {
+                panic!("it lasts for ever")
+            })
+        };
+        for metric in [Metric::Cpu, Metric::Lateness, Metric::Tail] {
+            let entry = Entry {
+                name: "rounds of a microsecond",
+                elements: 1,
+                metric,
+                effort: Effort::Usual,
+                cases: vec![case],
+            };
+            let (rounds, took) = calibrate(
+                &mut Contender::Here(&case),
+                &entry,
+                1,
+                Duration::from_millis(20),
+            )
+            .unwrap();
+            assert_eq!((rounds, took), (20_000, Duration::from_millis(20)));
+        }
+    }
+}
