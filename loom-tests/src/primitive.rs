@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use loom::alloc::Track;
 
@@ -202,6 +203,10 @@ impl Condvar {
         guard.0 = Some(self.0.wait(locked).expect("a panic ends the model"));
     }
 
+    /// A wait that ends by itself, at once: time-outs are not explored.
+    #[expect(clippy::unused_self, reason = "the face of a condition variable")]
+    pub(crate) fn wait_for<T>(&self, _: &mut MutexGuard<'_, T>, _: Duration) {}
+
     pub(crate) fn notify_all(&self) {
         self.0.notify_all();
     }
@@ -231,6 +236,12 @@ impl<T: Default> StaticMutex<T> {
 /// Something that has to be dropped by the end of its execution.
 #[derive(Debug)]
 pub(crate) struct Tracked(#[expect(dead_code, reason = "is there to be dropped")] Track<()>);
+
+impl Default for Tracked {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Tracked {
     pub(crate) fn new() -> Self {

@@ -6,146 +6,33 @@
 use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Wake, Waker, ready};
-use std::time::Duration;
 
-use loom::thread::{self, JoinHandle};
+use loom::thread;
 
+use super::place::{Meeting, Place, spawn_on};
 use crate::driver::{Direction, Driver, Wait};
-use crate::explore::two_busy_threads;
+use crate::explore::{one_preemption, two_busy_threads};
 use crate::poller::Source;
-use crate::primitive::{Condvar, Mutex};
-use crate::queue;
+use crate::primitive::Tracked;
 use crate::runners::waker_of;
 use crate::scheduler::current::{io_driver, with_worker};
 use crate::scheduler::ending;
-use crate::scheduler::remote::Remote;
-use crate::scheduler::shared::{Flavor, Settings, Shared, SpawnOptions};
+use crate::scheduler::shared::SpawnOptions;
 use crate::scheduler::timers::{Alarm, Timer};
-use crate::scheduler::worker::Seed;
 use crate::slab;
-use crate::task::handle::Task;
 
-/// A runtime whose workers are threads of the model.
-struct Place {
-    shared: Arc<Shared>,
-    /// For workers that have not begun.
-    seeds: Vec<Seed>,
-    workers: Vec<JoinHandle<()>>,
+/// Counts its wakes, and must not be left over.
+#[derive(Default)]
+struct Counted {
+    n_wakes: AtomicUsize,
+    _tracked: Tracked,
 }
 
-impl Place {
-    fn new(n_workers: usize) -> Self {
-        let (mut remotes, mut seeds) = (Vec::new(), Vec::new());
-        for index in 0..n_workers {
-            let queue = queue::Shared::new();
-            remotes.push(Remote::new(index, queue.thief()));
-            seeds.push(Seed { index, queue });
-        }
-        let driver = Driver::new(n_workers, 0).expect("pollers never fail");
-        let settings = Settings {
-            thread_name: String::new(),
-            stack_bytes: None,
-            shutdown_timeout: Duration::ZERO,
-            stall_after: Duration::ZERO,
-            eager_tasks: false,
-        };
-        let handler = Arc::new(|problem| panic!("{problem:?}"));
-        let flavor = Flavor::MultiThread;
-        let shared = Shared::new(flavor, remotes, n_workers, driver, handler, settings);
-        Self {
-            shared,
-            seeds,
-            workers: Vec::new(),
-        }
-    }
-
-    /// All workers begin, on threads of their own.
-    fn begin(&mut self) {
-        for seed in self.seeds.drain(..) {
-            let shared = Arc::clone(&self.shared);
-            shared.gate.worker_begins();
-            self.workers
-                .push(thread::spawn(move || ending::work(&shared, seed)));
-        }
-    }
-
-    /// The same with this thread as the last of them, when it has done something else, until a task stops the runtime.
-    fn run_after(mut self, first: impl FnOnce()) {
-        let seed = self.seeds.pop().expect("a worker");
-        self.shared.gate.worker_begins();
-        self.begin();
-        first();
-        ending::work(&self.shared, seed);
-        self.join();
-    }
-
-    /// A task from outside, of which nobody keeps a handle.
-    #[track_caller]
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        drop(spawn_on(&self.shared, future));
-    }
-
-    /// Ends it when its tasks have.
-    fn finish(self) {
-        self.shared.stop();
-        self.join();
-    }
-
-    fn join(self) {
-        for worker in self.workers {
-            worker.join().expect("no panic");
-        }
-        assert!(
-            !self.shared.idle.has_searchers(),
-            "a searcher was counted and never left"
-        );
-    }
-}
-
-#[track_caller]
-fn spawn_on<F>(shared: &Shared, future: F) -> Task<F::Output>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    // SAFETY: the future is `Send` and `'static`.
-    unsafe { shared.spawn(future, SpawnOptions::at(Location::caller())) }
-}
-
-/// So many have to come before anybody who waits goes on.
-struct Meeting {
-    n_missing: Mutex<usize>,
-    changed: Condvar,
-}
-
-impl Meeting {
-    fn of(n: usize) -> Arc<Self> {
-        Arc::new(Self {
-            n_missing: Mutex::new(n),
-            changed: Condvar::new(),
-        })
-    }
-
-    /// One of them is here; `true` if it is the last.
-    fn come(&self) -> bool {
-        let mut n_missing = self.n_missing.lock();
-        *n_missing -= 1;
-        self.changed.notify_all();
-        *n_missing == 0
-    }
-
-    /// Blocks until all are here.
-    fn wait(&self) {
-        let mut n_missing = self.n_missing.lock();
-        while *n_missing > 0 {
-            self.changed.wait(&mut n_missing);
-        }
-    }
-}
-
-impl Wake for Meeting {
+impl Wake for Counted {
     fn wake(self: Arc<Self>) {
-        self.come();
+        self.n_wakes.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -202,6 +89,29 @@ fn a_timer_from_outside_goes_off() {
         fired.wait();
         assert!(place.shared.clock.now_ns() >= 60_000);
         place.finish();
+    });
+}
+
+/// A timer is taken back from outside at any moment of its worker, which may be firing it: either it is taken back, and wakes nobody, or
+/// it wakes once. The next one, in the same place, goes off. Catches a worker that keeps a timer to itself, and a timer that is taken back
+/// twice.
+#[test]
+fn a_timer_is_taken_back_while_its_worker_fires() {
+    one_preemption(|| {
+        let mut place = Place::new(1);
+        place.begin();
+        let taken_back = Arc::new(Counted::default());
+        let alarm = Alarm::Wake(Waker::from(Arc::clone(&taken_back)));
+        let timer = Timer::arm(&place.shared, 60_000, alarm);
+        let n_disarmed = usize::from(timer.disarm());
+        drop(timer);
+        let fired = Meeting::of(1);
+        let alarm = Alarm::Wake(Waker::from(Arc::clone(&fired)));
+        Timer::arm(&place.shared, 60_000, alarm).let_go();
+        fired.wait();
+        place.finish();
+        let n_woken = taken_back.n_wakes.load(Ordering::Relaxed);
+        assert_eq!(n_disarmed + n_woken, 1);
     });
 }
 

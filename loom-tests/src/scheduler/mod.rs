@@ -1,7 +1,7 @@
 //! The scheduler: its shipped sources, on stand-ins for time and for the threads that a runtime starts by itself.
 //!
 //! A model starts the workers' threads, and has them do [`ending::work`]; what the watchdog and the closing thread do it does
-//! itself, by the same functions.
+//! itself, by the same functions: a model says when the watchdog ticks.
 
 #[path = "../../../crates/tasca-core/src/scheduler/current.rs"]
 #[expect(dead_code, reason = "some questions are asked by rooms above only")]
@@ -30,6 +30,9 @@ pub(crate) mod sharing;
 #[path = "../../../crates/tasca-core/src/scheduler/timers.rs"]
 #[expect(dead_code, reason = "asked by the loop on one thread only")]
 pub(crate) mod timers;
+#[path = "../../../crates/tasca-core/src/scheduler/watchdog.rs"]
+#[expect(dead_code, reason = "a model does the ticks of the thread")]
+pub(crate) mod watchdog;
 #[path = "../../../crates/tasca-core/src/scheduler/worker.rs"]
 pub(crate) mod worker;
 
@@ -116,37 +119,70 @@ pub(crate) mod deterministic {
     }
 }
 
-/// The threads of a runtime are its model's.
+/// The threads of a runtime are its model's. One that the runtime starts by itself is a worker, of a seed that the model has left for it.
 pub(crate) mod shutdown {
+    use std::io;
+
+    use super::ending;
+    use super::shared::Shared;
+    use super::worker::Seed;
+    use crate::primitive::{Arc, Mutex};
+
     #[derive(Debug)]
-    pub(crate) struct Threads;
+    pub(crate) struct Threads {
+        seeds: Mutex<Vec<Seed>>,
+        spare: Mutex<Option<loom::thread::JoinHandle<()>>>,
+    }
 
     impl Threads {
         pub(crate) fn new() -> Self {
-            Self
+            Self {
+                seeds: Mutex::new(Vec::new()),
+                spare: Mutex::new(None),
+            }
+        }
+
+        pub(crate) fn take_seed(&self, index: usize) -> Option<Seed> {
+            let mut seeds = self.seeds.lock();
+            let position = seeds.iter().position(|seed| seed.index == index)?;
+            Some(seeds.swap_remove(position))
+        }
+
+        pub(crate) fn return_seed(&self, seed: Seed) {
+            self.seeds.lock().push(seed);
+        }
+
+        /// Waits for the end of the spare worker, if one was started.
+        pub(crate) fn join(&self) {
+            let spare = self.spare.lock().take();
+            if let Some(spare) = spare {
+                spare.join().expect("no panic");
+            }
         }
     }
-}
 
-/// The watchdog never ticks by itself.
-pub(crate) mod watchdog {
-    use super::shared::Shared;
-    use crate::primitive::Arc;
+    /// The watchdog: a model does its ticks.
+    #[expect(clippy::unnecessary_wraps, reason = "the real one may fail")]
+    pub(crate) fn start_thread(
+        _: &Arc<Shared>,
+        _: &str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        drop(body);
+        Ok(())
+    }
 
-    #[derive(Debug)]
-    pub(crate) struct Watchdog;
-
-    impl Watchdog {
-        pub(crate) fn new() -> Self {
-            Self
+    pub(crate) fn start_worker(shared: &Arc<Shared>, seed: Seed) -> Result<(), (Seed, io::Error)> {
+        let kept = Arc::clone(shared);
+        if let Err(error) = shared.driver.add_poller(seed.index) {
+            return Err((seed, error));
         }
-
-        pub(crate) fn has_spares(&self) -> bool {
-            false
-        }
-
-        pub(crate) fn ensure_awake(&self, _: &Arc<Shared>) {}
-
-        pub(crate) fn hurry(&self, _: &Shared) {}
+        shared.gate.worker_begins();
+        let spare = loom::thread::spawn(move || {
+            kept.watchdog.ensure_awake(&kept);
+            ending::work(&kept, seed);
+        });
+        *shared.threads.spare.lock() = Some(spare);
+        Ok(())
     }
 }

@@ -16,7 +16,9 @@ use super::shared::{Flavor, Shared};
 use super::shutdown;
 use super::timers::Fired;
 use crate::poller::Events;
-use crate::primitive::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering};
+use crate::primitive::{
+    Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, heavy_fence, light_fence,
+};
 use crate::task::error::{Problem, Trouble};
 use crate::task::{Runnable, waker};
 
@@ -64,11 +66,12 @@ impl Watchdog {
         self.n_spares.load(Ordering::Relaxed) > 0
     }
 
-    /// Called by a worker that becomes active.
+    /// Called by a worker that becomes active, when it no longer counts as parked.
     #[inline]
     pub(crate) fn ensure_awake(&self, shared: &Arc<Shared>) {
-        // Ordering: Relaxed; the watchdog looks at all workers once more after it has set the flag, and a worker
-        // that is missed by both calls again after its next sleep.
+        // Ordering: pairs with the heavy fence in `Watch::may_sleep`: either this thread sees the flag, or the watchdog's last look sees
+        // an active worker. One that both missed could block with nobody to relieve it.
+        light_fence();
         if self.asleep.load(Ordering::Relaxed) {
             self.wake(shared);
         }
@@ -118,7 +121,7 @@ impl Watchdog {
     }
 
     /// Waits for so long, or, with `None`, until a worker becomes active; `false` when it is time to end.
-    fn wait(&self, pause: Option<Duration>) -> bool {
+    pub(crate) fn wait(&self, pause: Option<Duration>) -> bool {
         let mut state = self.state.lock();
         match pause {
             None => {
@@ -136,7 +139,7 @@ impl Watchdog {
 }
 
 /// The watchdog's own memory.
-struct Watch {
+pub(crate) struct Watch {
     shared: Arc<Shared>,
     /// By worker: the poll it was in at the last tick, and since how many ticks.
     seen: Vec<(u64, u32)>,
@@ -151,7 +154,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let n = shared.workers.len();
         Self {
             seen: vec![(0, 0); n],
@@ -179,22 +182,26 @@ impl Watch {
             if sleep || late {
                 self.forget();
             }
-            sleep = false;
             // Panic: foreign wakers are the only user code in a tick, and are guarded; this keeps a defect from ending it.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.tick())) {
                 self.shared
                     .report_once(Problem::from_panic(Trouble::DropPanicked, payload));
             }
-            if self.quiet_ticks > TICKS_UNTIL_SLEEP {
-                self.shared.watchdog.asleep.store(true, Ordering::Relaxed);
-                // One more look: a worker that woke up meanwhile may have seen the flag too late.
-                self.tick();
-                sleep = self.quiet_ticks > TICKS_UNTIL_SLEEP;
-                if !sleep {
-                    self.shared.watchdog.asleep.store(false, Ordering::Relaxed);
-                }
-            }
+            sleep = self.quiet_ticks > TICKS_UNTIL_SLEEP && self.may_sleep();
         }
+    }
+
+    /// Announces a sleep, which whoever becomes active ends, and looks once more; `false` if somebody has become active.
+    pub(crate) fn may_sleep(&mut self) -> bool {
+        self.shared.watchdog.asleep.store(true, Ordering::Relaxed);
+        // Ordering: see `Watchdog::ensure_awake`.
+        heavy_fence();
+        self.tick();
+        let may_sleep = self.quiet_ticks > TICKS_UNTIL_SLEEP;
+        if !may_sleep {
+            self.shared.watchdog.asleep.store(false, Ordering::Relaxed);
+        }
+        may_sleep
     }
 
     fn forget(&mut self) {
@@ -202,7 +209,8 @@ impl Watch {
         self.quiet_ticks = 0;
     }
 
-    fn tick(&mut self) {
+    /// Looks at all workers, and takes over what waits behind those that are stuck.
+    pub(crate) fn tick(&mut self) {
         let n_known = self.shared.n_workers + self.shared.watchdog.n_spares.load(Ordering::Relaxed);
         let mut n_stuck = 0;
         let mut ticks_stuck_min = u32::MAX;

@@ -701,6 +701,8 @@ impl Worker {
         if self.sees_work() {
             self.searching
                 .set(idle.turn_back(self.index(), was_searching));
+            // Liveness: for the watchdog this may have been the sleep of the last one that was awake.
+            self.shared.watchdog.ensure_awake(&self.shared);
             return;
         }
         let deadline = self.with_core(|core| core.timers.next_look());

@@ -24,6 +24,7 @@ const ROOMS: &[&str] = &[
     "scheduler/parker.rs",
     "scheduler/remote.rs",
     "scheduler/timers.rs",
+    "scheduler/watchdog.rs",
     "scheduler/worker.rs",
     "tasca-blocking/src/crew",
     "tasca-combinators/src",
