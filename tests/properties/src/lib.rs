@@ -27,10 +27,14 @@ pub mod run_queues;
 pub mod scenarios;
 pub mod signals;
 pub mod timers;
+pub mod turns;
 
 // Rooms that nobody outside of the core sees.
 #[path = "../../../crates/tasca-core/src/queue/mod.rs"]
 mod queue;
+#[path = "../../../crates/tasca-core/src/scheduler/sharing.rs"]
+#[expect(dead_code, reason = "how much is given away has tests of its own")]
+mod sharing;
 #[path = "../../../crates/tasca-core/src/slots/mod.rs"]
 mod slots;
 #[path = "../../../crates/tasca-core/src/timer_queue/mod.rs"]
