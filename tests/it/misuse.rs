@@ -165,13 +165,16 @@ fn what_needs_a_task_or_a_runtime_points_at_its_await() {
         block_on(async { interval.tick().await }),
         "no tasca runtime"
     );
-    let stopped = runtime.handle().spawn(std::future::pending::<()>());
+    let stopped = runtime.handle().spawn(std::future::pending::<u8>());
     runtime.block_on(async {
         stopped.cancel();
         stopped.task_ref().finished().await;
     });
-    points_here!(block_on(async { (&stopped).await }), "outside any task");
-    points_here!(block_on(async { Some(stopped.await) }), "outside any task");
+    points_here!(
+        block_on(async { *(&stopped).await + 1 }),
+        "outside any task"
+    );
+    points_here!(block_on(async { stopped.await + 1 }), "outside any task");
     // Without a limit, or without time, a wait needs nothing.
     assert_eq!(block_on(tasca::wait_for(async { 5 }, None)), Ok(5));
     assert!(block_on(tasca::wait_for(async { 5 }, Duration::ZERO)).is_err());

@@ -25,8 +25,6 @@ use crate::{ROUNDS, Said, from_env};
 
 /// Seeds that each program runs with.
 const N_SEEDS: u64 = if cfg!(debug_assertions) { 500 } else { 5_000 };
-/// How many are run under one guard against hanging.
-const N_TOGETHER: u64 = 100;
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +46,10 @@ where
         Some(seed) => (seed, 1),
         None => (Random::fresh_seed() >> 1, N_SEEDS),
     };
-    for block in (first..first + n_seeds).step_by(N_TOGETHER as usize) {
-        let end = (block + N_TOGETHER).min(first + n_seeds);
-        guarded(&format!("{name}: seeds {block}..{end}"), move || {
-            for seed in block..end {
-                let said = Said(format!("{name}: TASCA_STRESS_SEED={seed}"));
-                run(Kind::Deterministic(seed), seed, ending, program);
-                drop(said);
-            }
+    for seed in first..first + n_seeds {
+        // Whether it panics or hangs, this is said.
+        guarded(&format!("{name}: TASCA_STRESS_SEED={seed}"), move || {
+            run(Kind::Deterministic(seed), seed, ending, program);
         });
     }
 }

@@ -10,7 +10,7 @@
 //! TASCA_SCHEDULES=100000 cargo test --release -p tasca-schedules
 //! ```
 //!
-//! A schedule that fails is printed, as a text that `shuttle::replay` takes.
+//! A schedule that fails is printed, as a text: with that in `TASCA_SCHEDULE` the test does the same again.
 #![cfg(test)]
 
 // What the lifted sources call this is in here.

@@ -283,8 +283,12 @@ fn run(n_workers: usize, n_outside: usize, plan: Plan) {
     );
 }
 
-/// Tries so many schedules of each kind, unless `TASCA_SCHEDULES` says otherwise.
+/// Tries so many schedules of each kind, unless `TASCA_SCHEDULES` says otherwise; or the one that is in `TASCA_SCHEDULE`.
 fn explore(n_schedules: usize, model: impl Fn() + Clone + Send + Sync + 'static) {
+    if let Ok(schedule) = std::env::var("TASCA_SCHEDULE") {
+        shuttle::replay(model, &schedule);
+        return;
+    }
     let wanted = std::env::var("TASCA_SCHEDULES").ok();
     let n_schedules = wanted.map_or(n_schedules, |n| n.parse().expect("a number"));
     let with = |scheduler: Box<dyn Scheduler + Send>| {
