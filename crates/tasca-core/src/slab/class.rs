@@ -61,8 +61,7 @@ pub(crate) struct Class(u8);
 
 impl Class {
     /// That of blocks, which are no cells: they have no state word.
-    // Fits: there are far fewer than 256 classes.
-    pub(super) const BLOCK: Self = Self(N_CLASSES as u8 - 1);
+    pub(super) const BLOCK: Self = Self::at(N_CLASSES - 1);
 
     /// The smallest class whose cells hold `bytes` with alignment `align`.
     ///
@@ -78,12 +77,18 @@ impl Class {
         while index < Self::BLOCK.index() {
             // Cells lie side by side in their page.
             if bytes <= SIZES[index] && SIZES[index].is_multiple_of(align) {
-                // Fits: there are far fewer than 256 classes.
-                return Self(index as u8);
+                return Self::at(index);
             }
             index += 1;
         }
         panic!("a task's output cannot be larger than 64 MiB; return a box");
+    }
+
+    /// The class with this index.
+    pub(super) const fn at(index: usize) -> Self {
+        assert!(index < N_CLASSES, "an index of a class");
+        // Fits: there are far fewer than 256 classes.
+        Self(index as u8)
     }
 
     #[inline(always)]

@@ -656,6 +656,10 @@ pub(crate) fn take_delivery(task: TaskPtr) -> Option<Option<CancelMessage>> {
         let mut shared = ext.shared.lock();
         let raised = shared.rest_made().and_then(|rest| rest.raised.take());
         let raised = raised.map(|raised| raised.message);
+        debug_assert!(
+            !is_bare || shared.standing() == Standing::Nothing,
+            "one request waits for delivery"
+        );
         if requested && !is_bare {
             request = shared.take_request();
             task.state().clear_cancel();

@@ -234,7 +234,7 @@ pub(crate) const BREAKS: &[Break] = &[
         "    cleanup.await;\n    match ended {", "    if ended.is_ok() {\n        cleanup.await;\n    }\n    match ended {"),
     b(&FAULTS, "cancel_points::in_joins", "who no longer waits takes another one out of the list",
         "tasca-core/src/task/ext.rs",
-        "            Some(index) => others?.remove(index),\n", "            Some(index) => others?.remove(index.saturating_sub(1)),\n"),
+        "        match index.checked_sub(1) {\n            None => {\n                let next", "        match index.saturating_sub(1).checked_sub(1) {\n            None => {\n                let next"),
     b(&FAULTS, "cancel_points::in_line::for_a_lock", "who goes away with the lock leaves it to nobody",
         "tasca-sync/src/raw_lock.rs",
         "        if !self.0.is_locked() {\n            line.wake_first(later);\n        }\n", "        let _ = later;\n"),
