@@ -328,7 +328,7 @@ impl Drop for CallHandle {
             && let Some(timer) = Arc::into_inner(timer)
             && let Some(timer) = timer.into_inner()
         {
-            timer.let_go();
+            let _for_good = timer.let_go();
         }
     }
 }

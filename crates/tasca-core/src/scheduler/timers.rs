@@ -154,11 +154,24 @@ pub(crate) fn read_clock(shared: &Shared) -> Instant {
     now
 }
 
-/// An armed timer. Disarmed when dropped.
-#[derive(Debug)]
-pub(crate) struct Timer {
+/// An armed timer, by name. Nothing happens when this is dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimerName {
     home: &'static Shard,
     key: TimerKey,
+}
+
+/// An armed timer. Disarmed when dropped.
+#[derive(Debug)]
+pub(crate) struct Timer(TimerName);
+
+impl Deref for Timer {
+    type Target = TimerName;
+
+    #[inline(always)]
+    fn deref(&self) -> &TimerName {
+        &self.0
+    }
 }
 
 impl Timer {
@@ -175,10 +188,10 @@ impl Timer {
             Some(worker) => {
                 let key =
                     worker.with_core(|core| core.timers.insert_in_turn(deadline_ns, turn, alarm));
-                Self {
+                Self(TimerName {
                     home: worker.remote().timers,
                     key,
-                }
+                })
             }
             None => Self::arm_elsewhere(shared, deadline_ns, alarm),
         })
@@ -202,10 +215,10 @@ impl Timer {
             let worker = worker?;
             let delay_ns = as_ns(delay);
             let key = worker.with_core(|core| core.timers.insert_uncounted(delay_ns, turn, alarm));
-            Some(Self {
+            Some(Self(TimerName {
                 home: worker.remote().timers,
                 key,
-            })
+            }))
         })
     }
 
@@ -219,10 +232,10 @@ impl Timer {
         });
         // Liveness: the worker may sleep beyond the new deadline.
         shared.nudge(home.index);
-        Self {
+        Self(TimerName {
             home: home.timers,
             key,
-        }
+        })
     }
 
     /// Has the timer wake `waker` instead of the one it was armed with.
@@ -246,11 +259,16 @@ impl Timer {
         }
     }
 
-    /// Leaves the timer armed for good.
-    pub(crate) fn let_go(mut self) {
-        self.key = TimerKey::NONE;
+    /// Leaves the timer armed; gives its name.
+    #[inline]
+    pub(crate) fn let_go(mut self) -> TimerName {
+        let name = self.0;
+        self.0.key = TimerKey::NONE;
+        name
     }
+}
 
+impl TimerName {
     /// Whether the timer has yet to fire.
     #[inline(always)]
     pub(crate) fn is_armed(&self) -> bool {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use super::Until;
 use crate::primitive::thread_local_const;
 use crate::scheduler::current::{with_runtime, with_shared};
-use crate::scheduler::timers::{self, Alarm, Timer};
+use crate::scheduler::timers::{self, Alarm, Timer, TimerName};
 use crate::task::cancel;
 use crate::task::current::{self, Current};
 use crate::task::expiry::{self, ExpiryId, Left};
@@ -46,11 +46,25 @@ thread_local_const! {
 #[derive(Debug)]
 pub struct Expiry {
     until: Until,
-    /// From the entry until the scope is left.
-    scope: Option<Scope>,
-    timing: Timing,
-    /// In the first poll of the body: what [`READING`] was before.
-    outer_reading: Option<Option<Instant>>,
+    // Invariant: whoever replaces an armed timer, or drops it, has disarmed it.
+    stage: Stage,
+}
+
+/// How far a scope is.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// Not entered yet, or left.
+    Outside,
+    /// The body is in its first poll.
+    Begun {
+        scope: Scope,
+        /// That of the entry.
+        turn: Turn,
+        /// What [`READING`] was before.
+        outer_reading: Option<Instant>,
+    },
+    /// The body has suspended, or the deadline had to be dealt with before.
+    Set { scope: Scope, timing: Timing },
 }
 
 /// Who has entered.
@@ -61,13 +75,11 @@ struct Scope {
     n_before: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Timing {
-    /// There is no deadline, or no scope.
+    /// There is no deadline.
     None,
-    /// The body has not suspended yet.
-    Late(Turn),
-    Armed(Timer),
+    Armed(TimerName),
     /// The deadline had passed when it was set; what follows from that is queued.
     Queued(ExpiryId),
 }
@@ -80,6 +92,7 @@ impl Expiry {
     /// A deadline that is `limit` from the first suspension of the body, by the worker's next look at the clock; nothing can be
     /// interrupted before that.
     #[must_use]
+    #[inline]
     pub fn after(limit: Duration) -> Self {
         Self::new(Until::In(limit))
     }
@@ -90,26 +103,26 @@ impl Expiry {
         Self::new(deadline.map_or(Until::Never, Until::At))
     }
 
+    #[inline]
     fn new(until: Until) -> Self {
         Self {
             until,
-            scope: None,
-            timing: Timing::None,
-            outer_reading: None,
+            stage: Stage::Outside,
         }
     }
 
     /// Whether the scope has been entered, and not left.
     #[must_use]
+    #[inline]
     pub fn is_entered(&self) -> bool {
-        self.scope.is_some()
+        !matches!(self.stage, Stage::Outside)
     }
 
     /// Gives the deadline; `None` if there is none, or if it counts from a suspension that has not come, and once a limit has passed.
     /// A limit that waits for a look at the clock counts from this one.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match (self.until, &self.timing) {
+        match (self.until, self.timing()) {
             (Until::At(deadline), _) => Some(deadline),
             (Until::In(_), Timing::Armed(timer)) => with_shared(|shared| timer.deadline(shared?)),
             (Until::In(_) | Until::Never, _) => None,
@@ -128,18 +141,41 @@ impl Expiry {
         let Some(task) = current::with(Current::task) else {
             no_task()
         };
-        let scope = Scope::of(task);
-        self.timing = if self.is_past() {
-            scope.queue()
+        // Almost every scope; this is all that it costs if the body does not suspend.
+        if let Until::In(limit) = self.until
+            && let Stage::Outside = self.stage
+            && !limit.is_zero()
+            && READING.with(Cell::get).is_none()
+        {
+            self.stage = Stage::Begun {
+                scope: Scope::of(task),
+                turn: timers::take_turn(),
+                outer_reading: None,
+            };
         } else {
-            Timing::Late(timers::take_turn())
+            self.begin(task);
+        }
+    }
+
+    /// Begins a scope of any kind.
+    #[cold]
+    #[track_caller]
+    fn begin(&mut self, task: TaskPtr) {
+        let _left = self.leave();
+        let scope = Scope::of(task);
+        self.stage = if self.is_past() {
+            let timing = scope.queue();
+            Stage::Set { scope, timing }
+        } else {
+            Stage::Begun {
+                scope,
+                turn: timers::take_turn(),
+                outer_reading: READING.with(Cell::take),
+            }
         };
-        self.scope = Some(scope);
-        self.outer_reading = Some(READING.with(Cell::take));
     }
 
     #[track_caller]
-    #[inline]
     fn is_past(&self) -> bool {
         match self.until {
             Until::In(limit) => limit.is_zero(),
@@ -151,84 +187,113 @@ impl Expiry {
     /// To be called whenever the body is pending: arms the timer, if that has not been done for this task.
     #[inline]
     pub fn suspend(&mut self) {
-        if let Some(outer) = self.outer_reading.take() {
-            let reading = self.arm();
-            READING.with(|place| place.set(outer.or(reading)));
-        } else if let Some(scope) = &self.scope
-            && let Some(task) = current::with(Current::task)
-            && !scope.task.is(task)
-        {
-            self.follow(task);
+        match self.stage {
+            Stage::Begun {
+                scope,
+                turn,
+                outer_reading,
+            } => self.set_late(scope, turn, outer_reading),
+            Stage::Set { scope, .. } => {
+                if let Some(task) = current::with(Current::task)
+                    && !scope.task.is(task)
+                {
+                    self.follow(task);
+                }
+            }
+            Stage::Outside => {}
         }
     }
 
-    /// Arms the timer at the end of the first poll; gives the reading of the clock that goes for the scope around this one.
-    fn arm(&mut self) -> Option<Instant> {
+    /// Arms the timer at the end of the first poll, and hands on the reading of the clock that goes for the scope around this one.
+    fn set_late(&mut self, scope: Scope, turn: Turn, outer_reading: Option<Instant>) {
         let mut reading = READING.with(Cell::get);
-        if let (Some(scope), Timing::Late(turn)) = (self.scope, &self.timing) {
-            let turn = *turn;
-            self.timing = with_runtime(|shared| {
-                let alarm = || Alarm::Expire(scope.task);
-                if let (Until::In(limit), None) = (self.until, reading)
-                    && let Some(timer) = Timer::arm_from_next_look(shared, limit, turn, alarm())
-                {
-                    return Timing::Armed(timer);
-                }
-                let now = || *reading.get_or_insert_with(|| timers::read_clock(shared));
-                let Some(deadline) = self.until.resolve(now) else {
-                    self.until = Until::Never;
-                    return Timing::None;
-                };
-                self.until = Until::At(deadline);
-                let deadline_ns = shared.clock.ns_of(deadline);
-                Timing::Armed(Timer::arm_in_turn(shared, deadline_ns, turn, alarm()))
-            });
+        let timing = with_runtime(|shared| {
+            let alarm = || Alarm::Expire(scope.task);
+            if let (Until::In(limit), None) = (self.until, reading)
+                && let Some(timer) = Timer::arm_from_next_look(shared, limit, turn, alarm())
+            {
+                return Timing::Armed(timer.let_go());
+            }
+            let now = || *reading.get_or_insert_with(|| timers::read_clock(shared));
+            let Some(deadline) = self.until.resolve(now) else {
+                self.until = Until::Never;
+                return Timing::None;
+            };
+            self.until = Until::At(deadline);
+            let deadline_ns = shared.clock.ns_of(deadline);
+            Timing::Armed(Timer::arm_in_turn(shared, deadline_ns, turn, alarm()).let_go())
+        });
+        self.stage = Stage::Set { scope, timing };
+        if let Some(reading) = outer_reading.or(reading) {
+            READING.with(|place| place.set(Some(reading)));
         }
-        reading
     }
 
     /// The body has been moved into another task, which polls it now.
     #[cold]
     fn follow(&mut self, task: TaskPtr) {
         // What is left of a limit counts, if that can be told: of one that has passed there is nothing.
-        let has_fired = matches!(&self.timing, Timing::Armed(timer) if !timer.is_armed());
+        let has_fired = matches!(self.timing(), Timing::Armed(timer) if !timer.is_armed());
         let now = || has_fired.then(|| with_runtime(|shared| shared.clock.now()));
         if let Some(deadline) = self.deadline().or_else(now) {
             self.until = Until::At(deadline);
         }
         let _left = self.leave();
         let scope = Scope::of(task);
-        self.timing = scope.set(self.until);
-        self.scope = Some(scope);
+        let timing = scope.set(self.until);
+        self.stage = Stage::Set { scope, timing };
     }
 
     /// Ends the scope: disarms the timer, or takes its request back.
     #[inline]
     pub fn leave(&mut self) -> Left {
-        if let Some(outer) = self.outer_reading.take() {
-            READING.with(|place| place.set(outer.or(place.get())));
-        }
-        let Some(scope) = self.scope.take() else {
+        if let Stage::Begun {
+            outer_reading: None,
+            ..
+        } = self.stage
+        {
+            self.stage = Stage::Outside;
             return Left::InTime;
-        };
-        if let Timing::None | Timing::Late(_) = self.timing {
-            return Left::InTime;
         }
-        match mem::replace(&mut self.timing, Timing::None) {
-            Timing::Armed(timer) if !timer.disarm() => scope.leave(timer.expiry()),
-            Timing::Queued(expiry) => scope.leave(expiry),
-            Timing::Armed(_) | Timing::Late(_) | Timing::None => Left::InTime,
+        self.undo()
+    }
+
+    /// Ends a scope that may leave something behind.
+    fn undo(&mut self) -> Left {
+        let stage = mem::replace(&mut self.stage, Stage::Outside);
+        match stage {
+            Stage::Outside => Left::InTime,
+            Stage::Begun { outer_reading, .. } => {
+                if outer_reading.is_some() {
+                    READING.with(|place| place.set(outer_reading));
+                }
+                Left::InTime
+            }
+            Stage::Set { scope, timing } => match timing {
+                Timing::Armed(timer) if !timer.disarm() => scope.leave(timer.expiry()),
+                Timing::Queued(expiry) => scope.leave(expiry),
+                Timing::Armed(_) | Timing::None => Left::InTime,
+            },
+        }
+    }
+
+    fn timing(&self) -> Timing {
+        match self.stage {
+            Stage::Set { timing, .. } => timing,
+            Stage::Outside | Stage::Begun { .. } => Timing::None,
         }
     }
 
     /// Whether the deadline has passed, and the task been asked to stop for it, while the scope goes on.
     #[must_use]
     pub fn has_passed(&self) -> bool {
-        let (Some(scope), Some(expiry)) = (&self.scope, self.timing.gone()) else {
+        let Stage::Set { scope, timing } = self.stage else {
             return false;
         };
-        let task = scope.task.get();
-        task.is_some_and(|task| expiry::has_passed(task.ptr(), expiry))
+        timing.gone().is_some_and(|expiry| {
+            let task = scope.task.get();
+            task.is_some_and(|task| expiry::has_passed(task.ptr(), expiry))
+        })
     }
 
     /// Gives the scope, which has been entered, another deadline or none. May be called from any task.
@@ -243,8 +308,8 @@ impl Expiry {
     #[track_caller]
     pub fn reschedule(&mut self, deadline: Option<Instant>) -> Result<(), Expired> {
         let until = deadline.map_or(Until::Never, Until::At);
-        if let Some(scope) = self.scope {
-            let gone = match &self.timing {
+        if let Stage::Begun { scope, .. } | Stage::Set { scope, .. } = self.stage {
+            let gone = match self.timing() {
                 Timing::Armed(timer) if timer.disarm() => None,
                 timing => timing.gone(),
             };
@@ -254,7 +319,8 @@ impl Expiry {
             {
                 return Err(Expired(()));
             }
-            self.timing = scope.set(until);
+            let timing = scope.set(until);
+            self.stage = Stage::Set { scope, timing };
         }
         self.until = until;
         Ok(())
@@ -280,7 +346,8 @@ impl Scope {
                 Some(deadline) if deadline <= now => self.queue(),
                 Some(deadline) => {
                     let deadline_ns = shared.clock.ns_of(deadline);
-                    Timing::Armed(Timer::arm(shared, deadline_ns, Alarm::Expire(self.task)))
+                    let alarm = Alarm::Expire(self.task);
+                    Timing::Armed(Timer::arm(shared, deadline_ns, alarm).let_go())
                 }
             }
         })
@@ -309,11 +376,11 @@ impl Scope {
 
 impl Timing {
     /// The expiry that may have happened.
-    fn gone(&self) -> Option<ExpiryId> {
+    fn gone(self) -> Option<ExpiryId> {
         match self {
-            Self::None | Self::Late(_) => None,
+            Self::None => None,
             Self::Armed(timer) => (!timer.is_armed()).then(|| timer.expiry()),
-            Self::Queued(expiry) => Some(*expiry),
+            Self::Queued(expiry) => Some(expiry),
         }
     }
 }
@@ -321,7 +388,7 @@ impl Timing {
 impl Drop for Expiry {
     #[inline]
     fn drop(&mut self) {
-        if self.scope.is_some() {
+        if self.is_entered() {
             self.abandon();
         }
     }
@@ -330,11 +397,16 @@ impl Drop for Expiry {
 impl Expiry {
     #[cold]
     fn abandon(&mut self) {
-        if self.outer_reading.take().is_some() {
+        if let Stage::Begun {
+            outer_reading: Some(_),
+            ..
+        } = self.stage
+        {
             // The body has panicked, and this may be another thread. Without a reading the scope outside makes one.
             READING.with(|place| place.set(None));
+            self.stage = Stage::Outside;
         }
-        let _left = self.leave();
+        let _left = self.undo();
     }
 }
 
