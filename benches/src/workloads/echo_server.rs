@@ -29,6 +29,10 @@ pub fn all() -> Vec<Entry> {
 
 const BYTES: usize = 64;
 
+/// Half of what the queues of the listeners take at least. Whoever finds one full asks again a second later; so the server gets time to
+/// accept as many before there are more.
+const CONNECTED_AT_ONCE: usize = 64;
+
 /// Processor time of the server alone with so many connections; per request.
 #[derive(Debug)]
 pub struct EchoServerCpu<const CONNECTIONS: usize>;
@@ -88,7 +92,10 @@ fn limit<const CONNECTIONS: usize>(threads: usize, rounds: u64) -> f64 {
 /// Sends a message on each of so many connections, then reads each answer, `rounds` times; returns the
 /// processor time that other threads of the process used meanwhile.
 fn drive<const CONNECTIONS: usize>(addr: SocketAddr, rounds: u64) -> Duration {
-    let connect = |_| {
+    let connect = |index| {
+        if index % CONNECTED_AT_ONCE == CONNECTED_AT_ONCE - 1 {
+            thread::sleep(Duration::from_millis(1));
+        }
         let stream = TcpStream::connect(addr).expect("the server listens");
         stream.set_nodelay(true).expect("a TCP socket");
         stream

@@ -44,12 +44,6 @@ impl Contender<'_> {
 
     /// How long so many rounds take; where that can be known, without the start and the end of the runtime.
     fn time(&mut self, entry: &Entry, workers: usize, rounds: u64) -> Result<Duration, String> {
-        if entry.metric == Metric::Wall {
-            let figure = self.measure(entry, workers, rounds)?;
-            return Ok(Duration::from_secs_f64(
-                figure * (rounds * entry.elements) as f64 / 1e9,
-            ));
-        }
         if let Self::Here(case) = self
             && let Some(time) = case.time
         {
@@ -57,8 +51,13 @@ impl Contender<'_> {
             return caught(case, || time(workers, rounds));
         }
         let start = Instant::now();
-        self.measure(entry, workers, rounds)?;
-        Ok(start.elapsed())
+        let figure = self.measure(entry, workers, rounds)?;
+        Ok(match entry.metric {
+            Metric::Wall => {
+                Duration::from_secs_f64(figure * (rounds * entry.elements) as f64 / 1e9)
+            }
+            _ => start.elapsed(),
+        })
     }
 }
 
@@ -188,7 +187,7 @@ mod tests {
                 panic!("it lasts for ever")
             })
         };
-        for metric in [Metric::Cpu, Metric::Lateness, Metric::Tail] {
+        for metric in [Metric::Wall, Metric::Cpu, Metric::Lateness, Metric::Tail] {
             let entry = Entry {
                 name: "rounds of a microsecond",
                 elements: 1,
