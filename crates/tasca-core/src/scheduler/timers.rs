@@ -17,6 +17,9 @@ use crate::task::waker;
 use crate::task::weak::WeakTask;
 use crate::timer_queue::{TimerKey, TimerQueue, TimerShard, Turn};
 
+/// A crowd of deadlines that one sleep is made for lasts no longer.
+const CROWD_NS: u64 = 50_000;
+
 /// What happens when a timer fires.
 #[derive(Debug)]
 pub(crate) enum Alarm {
@@ -86,6 +89,20 @@ impl Timers {
         // SAFETY: (1) whoever takes a shard out of `SPARE` is the only one that has it. (2) What comes there has been emptied,
         // in `drop`; another one is new. (3) It is a reference.
         Self(unsafe { TimerQueue::with_shard(shard) })
+    }
+
+    /// When a worker that has nothing to do should be back.
+    ///
+    /// A deadline before `near_ns` is waited for awake, but not by all at once: who sleeps although there is one does so for a crowd
+    /// together. A sleep for each of them would keep it awake all the time, and still bring it back too late.
+    pub(crate) fn end_of_sleep(&mut self, near_ns: u64) -> Option<u64> {
+        let first_ns = self.next_look()?;
+        let is_near = first_ns < near_ns;
+        Some(if is_near {
+            self.end_of_crowd(first_ns, CROWD_NS)
+        } else {
+            first_ns
+        })
     }
 }
 

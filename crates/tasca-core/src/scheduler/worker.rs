@@ -627,7 +627,12 @@ impl Worker {
     /// When a timer may be due so soon that a sleep until then would be none.
     fn near_deadline(&self) -> Option<u64> {
         self.with_core(|core| core.timers.next_look())
-            .filter(|deadline_ns| *deadline_ns < self.dry_since_ns.get() + SLEEP_NS_MIN)
+            .filter(|deadline_ns| *deadline_ns < self.near_ns())
+    }
+
+    /// Deadlines before this are near.
+    fn near_ns(&self) -> u64 {
+        self.dry_since_ns.get() + SLEEP_NS_MIN
     }
 
     /// Looks on until a deadline that is near, and fires what is due then.
@@ -705,7 +710,7 @@ impl Worker {
             self.shared.watchdog.ensure_awake(&self.shared);
             return;
         }
-        let deadline = self.with_core(|core| core.timers.next_look());
+        let deadline = self.with_core(|core| core.timers.end_of_sleep(self.near_ns()));
         let timeout = deadline.map(|deadline| {
             Duration::from_nanos(deadline.saturating_sub(self.shared.clock.now_ns()))
         });

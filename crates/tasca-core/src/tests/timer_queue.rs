@@ -225,6 +225,44 @@ fn what_waits_for_a_reading_of_the_clock_counts_from_it() {
 }
 
 #[test]
+fn a_crowd_ends_with_the_last_that_is_due_soon_after_the_first() {
+    fn check(what: &str, deadlines: impl IntoIterator<Item = u64>, end: u64) {
+        let wakers = Wakers::default();
+        let mut queue = new_queue();
+        for deadline_ns in deadlines {
+            queue.insert(deadline_ns, wakers.make(deadline_ns));
+        }
+        let first = queue.next_look().unwrap();
+        assert_eq!(queue.end_of_crowd(first, 50), end, "{what}");
+    }
+    check("one is no crowd", [100], 100);
+    check("three are no crowd", [110, 100, 120], 100);
+    check("four are one", [110, 100, 150, 120], 150);
+    check("the fourth comes too late", [110, 100, 151, 120], 100);
+    check(
+        "what comes later is left out",
+        [110, 100, 400, 130, 120],
+        130,
+    );
+    check("all at the same time", [100; 9], 100);
+    check("a crowd in the heap", (100..140).map(|n| n * 2), 250);
+    check("few and many later", (0..40).map(|n| n * 60), 0);
+}
+
+#[test]
+fn what_waits_for_a_reading_waits_for_no_crowd() {
+    let wakers = Wakers::default();
+    let mut queue = new_queue();
+    for number in 0..9 {
+        queue.insert(10 + number, wakers.make(number));
+    }
+    assert_eq!(queue.end_of_crowd(10, 50), 18);
+    let turn = queue.newest_turn().next();
+    queue.insert_uncounted(3, turn, wakers.make(9));
+    assert_eq!(queue.end_of_crowd(10, 50), 10);
+}
+
+#[test]
 fn what_waits_for_a_reading_keeps_its_turn() {
     let wakers = Wakers::default();
     let mut queue = new_queue();

@@ -4,6 +4,9 @@ use super::places::{Container, Entry, Places};
 
 const N_CHILDREN: usize = 4;
 
+/// The root, its children and theirs.
+const FRONT_MAX: usize = 1 + N_CHILDREN + N_CHILDREN * N_CHILDREN;
+
 /// The entries that are old enough, or due soon enough, to be worth ordering.
 #[derive(Debug)]
 pub(super) struct Heap {
@@ -27,6 +30,11 @@ impl Heap {
     #[inline]
     pub(super) fn first(&self) -> Option<&Entry> {
         self.entries.first()
+    }
+
+    /// Some entries of those that fire first, that one among them.
+    pub(super) fn front(&self) -> &[Entry] {
+        &self.entries[..self.entries.len().min(FRONT_MAX)]
     }
 
     /// The entry at a position.

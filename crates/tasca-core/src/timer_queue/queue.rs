@@ -14,6 +14,9 @@ use super::unsorted::Unsorted;
 /// How many timers wait unsorted although they are due soon. A scan is some ten nanoseconds.
 const FRESH_MAX: usize = 32;
 
+/// So many timers are a crowd.
+const CROWD_MIN: usize = 4;
+
 /// The order of one worker's timers.
 ///
 /// Its owner is whoever has the `&mut`: the worker, or somebody who was let in to fire its timers.
@@ -84,7 +87,8 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
 
     /// A time at which [`pop_expired`](Self::pop_expired) should be called; `None` without timers.
     ///
-    /// Never later than the earliest deadline; earlier only if timers have been cancelled.
+    /// At once, if timers wait for a reading of the clock: they have no deadline before. Else never later than the earliest
+    /// deadline, and earlier only if timers have been cancelled.
     #[inline]
     pub(crate) fn next_look(&mut self) -> Option<u64> {
         if self.uncounted.len() > 0 {
@@ -97,6 +101,26 @@ impl<T, S: Deref<Target = TimerShard<T>>> TimerQueue<T, S> {
             .map_or(u64::MAX, |entry| entry.deadline_ns);
         let next_ns = heap.min(self.fresh.bound_ns()).min(self.far.bound_ns());
         (next_ns < u64::MAX || self.len() > 0).then_some(next_ns)
+    }
+
+    /// When the crowd of timers ends whose first is due at the [next look](Self::next_look), if there is a crowd: the last deadline
+    /// within `length_ns`, as far as these are at hand. Else that look.
+    pub(crate) fn end_of_crowd(&self, next_look_ns: u64, length_ns: u64) -> u64 {
+        if self.uncounted.len() > 0 {
+            return next_look_ns;
+        }
+        let at_hand = self.heap.front().iter().chain(self.fresh.entries());
+        let (n_close, last_ns) = at_hand
+            .map(|entry| entry.deadline_ns)
+            .filter(|deadline_ns| deadline_ns.saturating_sub(next_look_ns) <= length_ns)
+            .fold((0, next_look_ns), |(count, last_ns), deadline_ns| {
+                (count + 1, deadline_ns.max(last_ns))
+            });
+        if n_close >= CROWD_MIN {
+            last_ns
+        } else {
+            next_look_ns
+        }
     }
 
     /// The earliest deadline; `None` without timers. Earlier only if other threads have cancelled timers, or if there are some that

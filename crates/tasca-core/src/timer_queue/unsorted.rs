@@ -35,6 +35,10 @@ impl Unsorted {
         self.bound_ns
     }
 
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// The entry at a position.
     pub(super) fn get(&self, position: usize) -> Option<&Entry> {
         self.entries.get(position)
