@@ -149,6 +149,34 @@ fn a_permit_carries_it_past_somebody_who_left_the_line() {
     });
 }
 
+/// The same for a lock. Catches Relaxed in its `release_slow`.
+#[test]
+fn a_lock_carries_it_past_somebody_who_left_the_line() {
+    three_threads(|| {
+        let lock = Arc::new(Lock::new(0));
+        let mut guard = lock.try_lock().expect("free");
+        let leaver = thread::spawn({
+            let lock = Arc::clone(&lock);
+            move || {
+                let mut wait = pin!(lock.lock());
+                let _taken = poll_once(wait.as_mut());
+            }
+        });
+        let taker = thread::spawn({
+            let lock = Arc::clone(&lock);
+            move || {
+                if let Some(mut guard) = lock.try_lock() {
+                    *guard += 1;
+                }
+            }
+        });
+        *guard += 1;
+        drop(guard);
+        leaver.join().expect("no panic");
+        taker.join().expect("no panic");
+    });
+}
+
 /// Two readers that are there, and a writer that comes: it is alone, and after them. Catches a release of a reader that
 /// does not come to the writer, and a writer that is let in beside a reader.
 #[test]
