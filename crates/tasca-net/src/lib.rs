@@ -26,6 +26,12 @@ mod address;
 mod descriptor;
 mod errno;
 mod incoming;
+#[cfg(target_os = "linux")]
+#[path = "socket_linux.rs"]
+mod socket;
+#[cfg(not(target_os = "linux"))]
+#[path = "socket_portable.rs"]
+mod socket;
 mod split;
 mod stream_io;
 mod tcp;

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol};
 use tasca_core::io::Async;
 use tasca_core::time::sleep;
 
 use super::TcpStream;
 use crate::errno;
+use crate::socket::nonblocking_stream;
 
 /// How long an attempt is left alone before the next one joins it.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -75,12 +76,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
 
 /// Connects without waiting in the kernel.
 async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_nonblocking(true)?;
+    let socket = nonblocking_stream(Domain::for_address(address), Some(Protocol::TCP))?;
     match socket.connect(&address.into()) {
         Ok(()) => {}
         Err(error) if errno::in_progress(&error) => {}

@@ -5,11 +5,12 @@ use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 
 use rustix::io::Errno;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr};
 use tasca_core::io::Async;
 use tasca_core::time::sleep;
 
 use super::{PAUSE_MAX, PAUSE_MIN};
+use crate::socket::nonblocking_stream;
 use crate::stream_io::impl_stream;
 
 /// A connection between Unix sockets.
@@ -55,8 +56,7 @@ impl UnixStream {
     /// There is no connection if the future is dropped.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         let address = SockAddr::unix(path)?;
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
+        let socket = nonblocking_stream(Domain::UNIX, None)?;
         let mut pause = PAUSE_MIN;
         loop {
             match socket.connect(&address) {

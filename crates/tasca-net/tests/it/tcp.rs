@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 use tasca_core::{Task, spawn};
 use tasca_net::{TcpListener, TcpStream};
 
-use crate::on_each_runtime;
+use crate::{assert_is_ours, on_each_runtime};
 
 async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -29,6 +29,16 @@ async fn pair() -> (TcpStream, TcpStream) {
 /// Sends back what comes, until the end.
 fn spawn_echo(stream: TcpStream) -> Task<io::Result<u64>> {
     spawn(async move { futures::io::copy(&stream, &mut &stream).await })
+}
+
+#[test]
+fn no_end_of_a_connection_blocks_or_is_inherited() {
+    on_each_runtime(|| async {
+        let (client, server) = pair().await;
+        assert_is_ours(&client);
+        assert_is_ours(&server);
+        assert_is_ours(&listener().await.0);
+    });
 }
 
 #[test]

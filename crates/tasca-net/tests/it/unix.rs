@@ -9,7 +9,7 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use tasca_core::{spawn, yield_now};
 use tasca_net::{UnixDatagram, UnixListener, UnixStream};
 
-use crate::on_each_runtime;
+use crate::{assert_is_ours, on_each_runtime};
 
 /// A folder of its own, removed at the end.
 struct Folder(PathBuf);
@@ -58,6 +58,7 @@ fn streams_echo() {
             let path = path.clone();
             spawn(async move {
                 let mut stream = UnixStream::connect(&path).await.unwrap();
+                assert_is_ours(&stream);
                 stream.write_all(&[number; 1_000]).await.unwrap();
                 stream.close().await.unwrap();
                 let mut received = Vec::new();
