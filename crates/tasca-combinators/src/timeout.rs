@@ -276,6 +276,14 @@ enum Scope {
 }
 
 impl Scope {
+    #[inline]
+    fn is_entered(&self) -> bool {
+        match self {
+            Self::Own(expiry) => expiry.is_entered(),
+            Self::Shared(running) => running.is_entered,
+        }
+    }
+
     #[track_caller]
     #[inline]
     fn enter(&mut self) {
@@ -310,7 +318,6 @@ pin_project! {
         #[pin]
         stage: Stage<F>,
         scope: Scope,
-        is_entered: bool,
     }
 }
 
@@ -330,7 +337,6 @@ impl<F: Future> Timeout<F> {
                 body: catch_cancelled(body),
             },
             scope,
-            is_entered: false,
         }
     }
 }
@@ -343,9 +349,8 @@ impl<F: Future> Future for Timeout<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let StageProjection::Running { body } = this.stage.as_mut().project() {
-            if !*this.is_entered {
+            if !this.scope.is_entered() {
                 this.scope.enter();
-                *this.is_entered = true;
             }
             let Poll::Ready(ended) = body.poll(cx) else {
                 this.scope.suspend();
@@ -375,7 +380,7 @@ impl<F: Future> Future for Timeout<F> {
 impl<F> fmt::Debug for Timeout<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timeout")
-            .field("is_entered", &self.is_entered)
+            .field("is_entered", &self.scope.is_entered())
             .finish_non_exhaustive()
     }
 }
