@@ -656,8 +656,9 @@ pub(crate) fn take_delivery(task: TaskPtr) -> Option<Option<CancelMessage>> {
         let mut shared = ext.shared.lock();
         let raised = shared.rest_made().and_then(|rest| rest.raised.take());
         let raised = raised.map(|raised| raised.message);
+        // Another thread may have asked again since: then CANCEL is back.
         debug_assert!(
-            !is_bare || shared.standing() == Standing::Nothing,
+            !is_bare || shared.standing() == Standing::Nothing || task.state().load().has_cancel(),
             "one request waits for delivery"
         );
         if requested && !is_bare {
