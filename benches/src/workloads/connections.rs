@@ -43,6 +43,14 @@ pub(super) struct Dialogue {
     pub(super) depth: usize,
 }
 
+/// Has every connection used once: the first message touches buffers that nobody has touched before, here and in the kernel.
+pub(super) async fn warm_up<R: Rt>(streams: &mut [R::Stream], dialogue: &Dialogue) {
+    let mut buffer = vec![0; dialogue.answer * dialogue.depth];
+    for stream in streams {
+        ask::<R>(stream, dialogue, &mut buffer).await;
+    }
+}
+
 /// Lets a client on each of `streams` ask `rounds` times; returns how long all of that took.
 pub(super) async fn ask_all<R: Peer>(
     rt: R,

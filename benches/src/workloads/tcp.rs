@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::connections::{Dialogue, ask_all, latencies, open, tail};
+use super::connections::{Dialogue, ask_all, latencies, open, tail, warm_up};
 use crate::{
     rt::Peer,
     workload::{Entry, Metric, Probe, Workload, entry, probe},
@@ -46,7 +46,8 @@ impl<const CONNECTIONS: usize, const BYTES: usize, const DEPTH: usize> Workload
     const ELEMENTS: u64 = (CONNECTIONS * DEPTH) as u64;
 
     async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
-        let (streams, servers) = open(rt, CONNECTIONS, serve::<R, BUFFER>).await;
+        let (mut streams, servers) = open(rt, CONNECTIONS, serve::<R, BUFFER>).await;
+        warm_up::<R>(&mut streams, &dialogue::<BYTES>(DEPTH)).await;
         let time = ask_all(rt, streams, dialogue::<BYTES>(DEPTH), rounds).await;
         for server in servers {
             server.await;
@@ -70,7 +71,8 @@ impl<const CONNECTIONS: usize> Probe for EchoTail<CONNECTIONS> {
     const METRIC: Metric = Metric::Tail;
 
     async fn probe<R: Peer>(rt: R, rounds: u64) -> f64 {
-        let (streams, servers) = open(rt, CONNECTIONS, serve::<R, BUFFER>).await;
+        let (mut streams, servers) = open(rt, CONNECTIONS, serve::<R, BUFFER>).await;
+        warm_up::<R>(&mut streams, &dialogue::<64>(1)).await;
         let latencies = latencies(rt, streams, dialogue::<64>(1), rounds).await;
         for server in servers {
             server.await;
