@@ -121,7 +121,8 @@ async fn datagrams() -> io::Result<()> {
 }
 
 async fn files() -> io::Result<()> {
-    let path = std::env::temp_dir().join(format!("tasca-signals-{}", std::process::id()));
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("file");
     for _ in 0..5 {
         fs::write(&path, b"under fire").await?;
         assert_eq!(fs::read(&path).await?, b"under fire");

@@ -9,8 +9,8 @@ use crate::support::on_each;
 #[test]
 fn files_are_written_read_and_removed() {
     on_each(|| async {
-        let directory =
-            std::env::temp_dir().join(format!("tasca-fs-{}-{:p}", std::process::id(), &0));
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("directory");
         let deep = directory.join("a/b");
         fs::create_dir_all(&deep).await.unwrap();
         let path = deep.join("file");

@@ -26,9 +26,8 @@ use crate::incoming::{Incoming, sealed};
 /// use tasca_net::{UnixListener, UnixStream};
 ///
 /// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
-/// # let folder = std::env::temp_dir().join(format!("tasca-doc-{}", std::process::id()));
-/// # std::fs::create_dir_all(&folder).unwrap();
-/// # let path = folder.join("socket");
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("socket");
 /// # rt.block_on(async {
 /// let listener = UnixListener::bind(&path)?;
 /// let client = UnixStream::connect(&path).await?;
@@ -36,7 +35,6 @@ use crate::incoming::{Incoming, sealed};
 /// assert_eq!(server.local_addr()?.as_pathname(), Some(path.as_path()));
 /// # drop(client);
 /// # std::io::Result::Ok(()) }).unwrap();
-/// # std::fs::remove_dir_all(&folder).unwrap();
 /// ```
 pub struct UnixListener {
     io: Async<net::UnixListener>,

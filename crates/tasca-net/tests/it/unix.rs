@@ -1,8 +1,6 @@
 //! Unix sockets.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::{join_all, try_join};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
@@ -11,41 +9,11 @@ use tasca_net::{UnixDatagram, UnixListener, UnixStream};
 
 use crate::{assert_is_ours, on_each_runtime};
 
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        loop {
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let name = format!("tasca-{}-{number}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            match std::fs::create_dir(&path) {
-                Ok(()) => return Self(path),
-                // Of an earlier process with this number, which was killed.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => panic!("{}: {error}", path.display()),
-            }
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        Path::new(&self.0).join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
-    }
-}
-
 #[test]
 fn streams_echo() {
     on_each_runtime(|| async {
-        let folder = Folder::new();
-        let path = folder.path("socket");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         let server = spawn(async move {
             let mut incoming = listener.incoming().take(20);
@@ -106,8 +74,8 @@ fn owned_halves_come_together_again() {
 fn connecting_waits_for_a_full_queue() {
     const N_CONNECTIONS: usize = 20;
     on_each_runtime(|| async {
-        let folder = Folder::new();
-        let path = folder.path("socket");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
         let socket =
             socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
         socket
@@ -151,8 +119,8 @@ fn a_sender_of_datagrams_waits_for_the_receiver() {
 fn a_sender_without_a_fixed_peer_waits_too() {
     const N_DATAGRAMS: usize = 200;
     on_each_runtime(|| async {
-        let folder = Folder::new();
-        let path = folder.path("socket");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
         let there = UnixDatagram::bind(&path).unwrap();
         let fixed = UnixDatagram::unbound().unwrap();
         fixed.connect(&path).unwrap();
