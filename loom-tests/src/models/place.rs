@@ -1,15 +1,18 @@
 //! A runtime with the shipped workers, for the models of them.
 
+use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::Arc;
-use std::task::Wake;
+use std::task::{Poll, Wake, ready};
 use std::time::Duration;
 
 use loom::thread::{self, JoinHandle};
 
-use crate::driver::Driver;
+use crate::driver::{Direction, Driver, Wait};
+use crate::poller::Source;
 use crate::primitive::{Condvar, Mutex};
 use crate::queue;
+use crate::scheduler::current::io_driver;
 use crate::scheduler::ending;
 use crate::scheduler::remote::Remote;
 use crate::scheduler::shared::{Flavor, Settings, Shared, SpawnOptions};
@@ -109,6 +112,24 @@ where
 {
     // SAFETY: the future is `Send` and `'static`.
     unsafe { shared.spawn(future, SpawnOptions::at(Location::caller())) }
+}
+
+/// Reads what comes, once, as a task on a worker.
+pub(super) async fn read(source: Arc<Source>) {
+    let (driver, home) = io_driver().expect("on a worker");
+    let registration = Driver::register(&driver, &source, home).expect("not over");
+    poll_fn(|cx| {
+        loop {
+            let ready = registration.poll_ready(cx, Direction::Read, Wait::Polled);
+            let evidence = ready!(ready).expect("not over");
+            if source.read() {
+                return Poll::Ready(());
+            }
+            registration.clear_ready(evidence, Direction::Read);
+        }
+    })
+    .await;
+    registration.deregister(&source).expect("never fails");
 }
 
 /// So many have to come before anybody who waits goes on.

@@ -1,21 +1,21 @@
 //! The watchdog beside workers, both as shipped: a model does its ticks. Two of them make a poll that lasts *stuck*.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Poll, Waker, ready};
+use std::task::Waker;
 
+use futures::future::join;
 use loom::thread;
 
-use super::place::{Meeting, Place, spawn_on};
-use crate::driver::{Direction, Driver, Wait};
+use super::place::{Meeting, Place, read, spawn_on};
 use crate::explore::{one_preemption, two_threads};
 use crate::idle::Unparked;
 use crate::poller::Source;
-use crate::scheduler::current::io_driver;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::timers::{Alarm, Timer};
 use crate::scheduler::watchdog::Watch;
 
+/// Ticks until a poll is stuck.
+const TICKS_UNTIL_STUCK: usize = 2;
 /// More ticks than it takes until a spare worker is called, and than it takes until the watchdog sleeps.
 const TICKS_UNTIL_SPARE: usize = 12;
 const TICKS_UNTIL_SLEEP: usize = 30;
@@ -29,6 +29,55 @@ fn quiet_watch(shared: &Arc<Shared>) -> Watch {
         watch.tick();
     }
     watch
+}
+
+/// A poll that blocks until something has happened behind it.
+#[derive(Clone)]
+struct Stuck {
+    begun: Arc<Meeting>,
+    over: Arc<Meeting>,
+}
+
+impl Stuck {
+    fn new() -> Self {
+        Self {
+            begun: Meeting::of(1),
+            over: Meeting::of(1),
+        }
+    }
+
+    /// The poll of a task that first spawns another one behind it, which ends it.
+    fn behind_itself(place: &Place) -> Self {
+        let stuck = Self::new();
+        place.spawn({
+            let (stuck, shared) = (stuck.clone(), Arc::downgrade(&place.shared));
+            async move {
+                let shared = shared.upgrade().expect("in use");
+                let over = Arc::clone(&stuck.over);
+                drop(spawn_on(&shared, async move { assert!(over.come()) }));
+                stuck.block();
+            }
+        });
+        stuck
+    }
+
+    fn block(&self) {
+        self.begun.come();
+        self.over.wait();
+    }
+
+    /// Workers begin, the poll lasts, `meanwhile` happens, the watchdog ticks: the poll ends all the same.
+    fn is_relieved(&self, mut place: Place, n_ticks: usize, meanwhile: impl FnOnce()) {
+        let mut watch = Watch::new(Arc::clone(&place.shared));
+        place.begin();
+        self.begun.wait();
+        meanwhile();
+        for _ in 0..n_ticks {
+            watch.tick();
+        }
+        self.over.wait();
+        place.finish();
+    }
 }
 
 /// The only worker wakes up while the watchdog goes to sleep: it is seen, or wakes the watchdog. Catches the fence of either gone.
@@ -56,28 +105,8 @@ fn who_wakes_up_is_seen_or_wakes_the_watchdog() {
 #[test]
 fn what_waits_behind_a_stuck_poll_is_run_elsewhere() {
     one_preemption(|| {
-        let mut place = Place::new(2);
-        let (inside, behind) = (Meeting::of(1), Meeting::of(1));
-        place.spawn({
-            let (inside, behind) = (Arc::clone(&inside), Arc::clone(&behind));
-            let shared = Arc::downgrade(&place.shared);
-            async move {
-                let shared = shared.upgrade().expect("in use");
-                drop(spawn_on(&shared, {
-                    let behind = Arc::clone(&behind);
-                    async move { assert!(behind.come()) }
-                }));
-                inside.come();
-                behind.wait();
-            }
-        });
-        let mut watch = Watch::new(Arc::clone(&place.shared));
-        place.begin();
-        inside.wait();
-        watch.tick();
-        watch.tick();
-        behind.wait();
-        place.finish();
+        let place = Place::new(2);
+        Stuck::behind_itself(&place).is_relieved(place, TICKS_UNTIL_STUCK, || ());
     });
 }
 
@@ -101,8 +130,9 @@ fn a_poll_that_ends_meets_its_rescue() {
         let mut watch = Watch::new(Arc::clone(&place.shared));
         place.run_after(|| {
             inside.wait();
-            watch.tick();
-            watch.tick();
+            for _ in 0..TICKS_UNTIL_STUCK {
+                watch.tick();
+            }
         });
     });
 }
@@ -111,27 +141,18 @@ fn a_poll_that_ends_meets_its_rescue() {
 #[test]
 fn a_timer_behind_a_stuck_poll_goes_off() {
     one_preemption(|| {
-        let mut place = Place::new(2);
-        let (inside, fired) = (Meeting::of(1), Meeting::of(1));
+        let place = Place::new(2);
+        let stuck = Stuck::new();
         place.spawn({
-            let (inside, fired) = (Arc::clone(&inside), Arc::clone(&fired));
-            let shared = Arc::downgrade(&place.shared);
+            let (stuck, shared) = (stuck.clone(), Arc::downgrade(&place.shared));
             async move {
                 let shared = shared.upgrade().expect("in use");
-                let due_ns = shared.clock.now_ns();
-                let alarm = Alarm::Wake(Waker::from(Arc::clone(&fired)));
-                Timer::arm(&shared, due_ns, alarm).let_go();
-                inside.come();
-                fired.wait();
+                let alarm = Alarm::Wake(Waker::from(Arc::clone(&stuck.over)));
+                Timer::arm(&shared, shared.clock.now_ns(), alarm).let_go();
+                stuck.block();
             }
         });
-        let mut watch = Watch::new(Arc::clone(&place.shared));
-        place.begin();
-        inside.wait();
-        watch.tick();
-        watch.tick();
-        fired.wait();
-        place.finish();
+        stuck.is_relieved(place, TICKS_UNTIL_STUCK, || ());
     });
 }
 
@@ -140,49 +161,22 @@ fn a_timer_behind_a_stuck_poll_goes_off() {
 #[test]
 fn what_arrives_behind_a_stuck_poll_is_read() {
     one_preemption(|| {
-        let mut place = Place::new(2);
+        let place = Place::new(2);
         let source = Arc::new(Source::default());
-        let (inside, read) = (Meeting::of(1), Meeting::of(1));
+        let stuck = Stuck::new();
         place.spawn({
-            let (source, read, inside) =
-                (Arc::clone(&source), Arc::clone(&read), Arc::clone(&inside));
-            let shared = Arc::downgrade(&place.shared);
+            let (stuck, shared) = (stuck.clone(), Arc::downgrade(&place.shared));
+            let source = Arc::clone(&source);
             async move {
                 let shared = shared.upgrade().expect("in use");
-                let (driver, home) = io_driver().expect("on a worker");
-                let registration = Driver::register(&driver, &source, home).expect("not over");
-                let stuck = Arc::clone(&read);
-                let mut stuck = Some(async move {
-                    inside.come();
-                    stuck.wait();
-                });
-                poll_fn(|cx| {
-                    loop {
-                        let ready = registration.poll_ready(cx, Direction::Read, Wait::Polled);
-                        // Behind this one, when it waits.
-                        if let Some(stuck) = stuck.take() {
-                            drop(spawn_on(&shared, stuck));
-                        }
-                        let evidence = ready!(ready).expect("not over");
-                        if source.read() {
-                            return Poll::Ready(());
-                        }
-                        registration.clear_ready(evidence, Direction::Read);
-                    }
-                })
-                .await;
-                registration.deregister(&source).expect("never fails");
-                read.come();
+                let over = Arc::clone(&stuck.over);
+                // In the same poll as the first look at the source: what blocks runs behind who waits for it.
+                let block = async { drop(spawn_on(&shared, async move { stuck.block() })) };
+                join(read(source), block).await;
+                over.come();
             }
         });
-        let mut watch = Watch::new(Arc::clone(&place.shared));
-        place.begin();
-        inside.wait();
-        source.fill();
-        watch.tick();
-        watch.tick();
-        read.wait();
-        place.finish();
+        stuck.is_relieved(place, TICKS_UNTIL_STUCK, || source.fill());
     });
 }
 
@@ -191,28 +185,7 @@ fn what_arrives_behind_a_stuck_poll_is_read() {
 #[test]
 fn a_spare_worker_comes_when_all_are_stuck() {
     one_preemption(|| {
-        let mut place = Place::with_spares(1, 1);
-        let (inside, behind) = (Meeting::of(1), Meeting::of(1));
-        place.spawn({
-            let (inside, behind) = (Arc::clone(&inside), Arc::clone(&behind));
-            let shared = Arc::downgrade(&place.shared);
-            async move {
-                let shared = shared.upgrade().expect("in use");
-                drop(spawn_on(&shared, {
-                    let behind = Arc::clone(&behind);
-                    async move { assert!(behind.come()) }
-                }));
-                inside.come();
-                behind.wait();
-            }
-        });
-        let mut watch = Watch::new(Arc::clone(&place.shared));
-        place.begin();
-        inside.wait();
-        for _ in 0..TICKS_UNTIL_SPARE {
-            watch.tick();
-        }
-        behind.wait();
-        place.finish();
+        let place = Place::with_spares(1, 1);
+        Stuck::behind_itself(&place).is_relieved(place, TICKS_UNTIL_SPARE, || ());
     });
 }

@@ -3,21 +3,19 @@
 //! Whoever waits in here is blocked until it happens, so a task or a wake-up that is lost leaves every thread asleep, which
 //! loom reports as a deadlock.
 
-use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker, ready};
+use std::task::{Wake, Waker};
 
 use loom::thread;
 
-use super::place::{Meeting, Place, spawn_on};
-use crate::driver::{Direction, Driver, Wait};
+use super::place::{Meeting, Place, read, spawn_on};
 use crate::explore::{one_preemption, two_busy_threads};
 use crate::poller::Source;
 use crate::primitive::Tracked;
 use crate::runners::waker_of;
-use crate::scheduler::current::{io_driver, with_worker};
+use crate::scheduler::current::with_worker;
 use crate::scheduler::ending;
 use crate::scheduler::shared::SpawnOptions;
 use crate::scheduler::timers::{Alarm, Timer};
@@ -127,20 +125,7 @@ fn what_arrives_is_read() {
         place.spawn({
             let (source, done) = (Arc::clone(&source), Arc::clone(&done));
             async move {
-                let (driver, home) = io_driver().expect("on a worker");
-                let registration = Driver::register(&driver, &source, home).expect("not over");
-                poll_fn(|cx| {
-                    loop {
-                        let ready = registration.poll_ready(cx, Direction::Read, Wait::Polled);
-                        let evidence = ready!(ready).expect("not over");
-                        if source.read() {
-                            return Poll::Ready(());
-                        }
-                        registration.clear_ready(evidence, Direction::Read);
-                    }
-                })
-                .await;
-                registration.deregister(&source).expect("never fails");
+                read(source).await;
                 done.come();
             }
         });
