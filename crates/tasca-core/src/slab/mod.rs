@@ -243,11 +243,17 @@ impl Depot {
         } else {
             self.take_spare()
         };
-        // SAFETY: the page is so large, and new.
-        unsafe { start.write_bytes(0, bytes) };
         let page = Page { start, class };
+        if !class.is_large() {
+            let n_out = Cell::new(0);
+            // SAFETY: a page of small cells begins with its head, and this one is new.
+            unsafe { start.cast().write(PageHead { n_out }) };
+        }
         for cell in page.cells() {
-            // SAFETY: the cells of a fresh page are zero, hence free, and in no list yet.
+            let (state, next) = (AtomicU64::new(0), ptr::null_mut());
+            // SAFETY: the page is new, and so is its cell.
+            unsafe { cell.write(FreeCell { state, next }) };
+            // SAFETY: the cell is free, and in no list yet.
             unsafe { self.free[class.index()].push(cell) };
         }
         self.pages.push(page);
