@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::vec;
 
 use tasca_blocking::to_thread;
-use tasca_core::Handle;
-use tasca_core::io::no_runtime_error;
+use tasca_core::io::require_runtime;
 
 /// What can be turned into socket addresses: addresses, and names with a port, such as
 /// `"localhost:80"` or `("localhost", 80)`.
@@ -74,9 +73,7 @@ pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAd
     let addresses = match host.to_addresses()? {
         Question::Known(addresses) => addresses,
         Question::Name(name, port) => {
-            if Handle::try_current().is_none() {
-                return Err(no_runtime_error());
-            }
+            require_runtime()?;
             to_thread(move || {
                 (name.as_str(), port)
                     .to_socket_addrs()

@@ -14,8 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use file::{File, OpenOptions};
-use tasca_core::Handle;
-use tasca_core::io::no_runtime_error;
+use tasca_core::io::require_runtime;
 
 use crate::on_thread::to_thread;
 
@@ -153,8 +152,6 @@ async fn with_path<R: Send + 'static>(
 async fn on_thread<R: Send + 'static>(
     call: impl FnOnce() -> io::Result<R> + Send + 'static,
 ) -> io::Result<R> {
-    if Handle::try_current().is_none() {
-        return Err(no_runtime_error());
-    }
+    require_runtime()?;
     to_thread(call).await
 }

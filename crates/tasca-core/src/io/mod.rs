@@ -34,6 +34,6 @@ mod sys;
 #[path = "windows.rs"]
 mod sys;
 
-pub use port::no_runtime_error;
+pub use port::require_runtime;
 pub use source::Async;
 pub use sys::Source;

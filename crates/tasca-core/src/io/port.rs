@@ -182,10 +182,27 @@ fn poll_ready(
     polled
 }
 
+/// For operations whose errors are those of I/O, before they ask a runtime for something.
+///
+/// # Errors
+///
+/// Outside a runtime, with what to do about it.
+///
+/// # Examples
+///
+/// ```
+/// use tasca_core::io::require_runtime;
+///
+/// assert!(require_runtime().is_err());
+/// let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// assert!(rt.block_on(async { require_runtime() }).is_ok());
+/// ```
+pub fn require_runtime() -> io::Result<()> {
+    current::with_shared(|shared| shared.map(drop).ok_or_else(no_runtime_error))
+}
+
 #[cold]
-/// What an operation that gives an [`io::Error`] gives outside a runtime.
-#[must_use]
-pub fn no_runtime_error() -> io::Error {
+fn no_runtime_error() -> io::Error {
     io::Error::other(
         "no tasca runtime on this thread: what has to wait for I/O must be polled in a task, \
          in `block_on`, or under the guard of `Handle::enter`",

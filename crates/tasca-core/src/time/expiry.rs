@@ -31,7 +31,8 @@ use crate::task::weak::WeakTask;
 use crate::timer_queue::Turn;
 
 thread_local_const! {
-    /// The first reading of the clock since the entry of the innermost scope that is in its first poll.
+    /// The first reading of the clock since the entry of the innermost scope that is in its first poll. What the outermost one leaves
+    /// here is never used: whoever enters next puts it away.
     static READING: Cell<Option<Instant>> = Cell::new(None)
 }
 
