@@ -342,17 +342,14 @@ func echo(connections, size, rounds int, latencies [][]time.Duration) time.Durat
 		streams[i], err = net.Dial("tcp4", listener.Addr().String())
 		must(err)
 	}
+	for _, stream := range streams {
+		ask(stream, size, 1, nil)
+	}
 	took := together(connections, func(task int) {
-		message, answer := make([]byte, size), make([]byte, size)
-		for i := 0; i < rounds; i++ {
-			start := time.Now()
-			_, err := streams[task].Write(message)
-			must(err)
-			_, err = io.ReadFull(streams[task], answer)
-			must(err)
-			if latencies != nil {
-				latencies[task] = append(latencies[task], time.Since(start))
-			}
+		if latencies == nil {
+			ask(streams[task], size, rounds, nil)
+		} else {
+			ask(streams[task], size, rounds, &latencies[task])
 		}
 	})
 	for _, stream := range streams {
@@ -360,6 +357,20 @@ func echo(connections, size, rounds int, latencies [][]time.Duration) time.Durat
 	}
 	must(listener.Close())
 	return took
+}
+
+func ask(stream net.Conn, size, rounds int, latencies *[]time.Duration) {
+	message, answer := make([]byte, size), make([]byte, size)
+	for i := 0; i < rounds; i++ {
+		start := time.Now()
+		_, err := stream.Write(message)
+		must(err)
+		_, err = io.ReadFull(stream, answer)
+		must(err)
+		if latencies != nil {
+			*latencies = append(*latencies, time.Since(start))
+		}
+	}
 }
 
 func echoOf(connections, size int) func(int) time.Duration {

@@ -51,7 +51,7 @@ pub(super) async fn warm_up<R: Rt>(streams: &mut [R::Stream], dialogue: &Dialogu
     }
 }
 
-/// Lets a client on each of `streams` ask `rounds` times; returns how long all of that took.
+/// Lets a client on each of `streams` ask `rounds` times; returns how long all of that took, without the closing of the streams.
 pub(super) async fn ask_all<R: Peer>(
     rt: R,
     streams: Vec<R::Stream>,
@@ -65,11 +65,13 @@ pub(super) async fn ask_all<R: Peer>(
             for _ in 0..rounds {
                 ask::<R>(&mut stream, &dialogue, &mut buffer).await;
             }
+            stream
         })
     };
     let clients: Vec<_> = streams.into_iter().map(ask).collect();
+    let mut streams = Vec::with_capacity(clients.len());
     for client in clients {
-        client.await;
+        streams.push(client.await);
     }
     start.elapsed()
 }

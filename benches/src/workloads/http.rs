@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::connections::{Dialogue, ask_all, latencies, open, tail};
+use super::connections::{Dialogue, ask_all, latencies, open, tail, warm_up};
 use crate::{
     rt::{Peer, http::BODY},
     workload::{Effort, Entry, Metric, Probe, Workload, entry, probe},
@@ -54,7 +54,8 @@ impl<const CONNECTIONS: usize, const DEPTH: usize> Workload for Http<CONNECTIONS
     };
 
     async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
-        let (streams, servers) = open(rt, CONNECTIONS, R::serve_http).await;
+        let (mut streams, servers) = open(rt, CONNECTIONS, R::serve_http).await;
+        warm_up::<R>(&mut streams, &dialogue(DEPTH)).await;
         let time = ask_all(rt, streams, dialogue(DEPTH), rounds).await;
         for server in servers {
             server.await;
@@ -76,7 +77,8 @@ impl<const CONNECTIONS: usize> Probe for HttpTail<CONNECTIONS> {
     const METRIC: Metric = Metric::Tail;
 
     async fn probe<R: Peer>(rt: R, rounds: u64) -> f64 {
-        let (streams, servers) = open(rt, CONNECTIONS, R::serve_http).await;
+        let (mut streams, servers) = open(rt, CONNECTIONS, R::serve_http).await;
+        warm_up::<R>(&mut streams, &dialogue(1)).await;
         let latencies = latencies(rt, streams, dialogue(1), rounds).await;
         for server in servers {
             server.await;

@@ -121,13 +121,23 @@ fn echo(connections: usize, rounds: u64) -> Duration {
         stream.set_nodelay(true).expect("a TCP socket");
         streams.push(stream);
     }
+    for stream in &mut streams {
+        ask(stream, 1);
+    }
     let start = Instant::now();
-    let ask = |stream| go!(move || ask(stream, rounds));
+    let ask = |mut stream| {
+        go!(move || {
+            ask(&mut stream, rounds);
+            stream
+        })
+    };
     let clients: Vec<_> = streams.into_iter().map(ask).collect();
+    let mut streams = Vec::with_capacity(connections);
     for client in clients {
-        client.join().expect("the client ends");
+        streams.push(client.join().expect("the client ends"));
     }
     let time = start.elapsed();
+    drop(streams);
     for server in servers {
         server.join().expect("the server ends");
     }
@@ -147,7 +157,7 @@ fn serve(mut stream: TcpStream) {
     }
 }
 
-fn ask(mut stream: TcpStream, rounds: u64) {
+fn ask(stream: &mut TcpStream, rounds: u64) {
     let message = [7; 64];
     let mut answer = [0; 64];
     for _ in 0..rounds {

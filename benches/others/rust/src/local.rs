@@ -128,15 +128,23 @@ async fn echo<R: Local>(connections: usize, bytes: usize, rounds: u64) -> Durati
         servers.push(R::spawn(serve::<R>(stream)));
         streams.push(connecting.await);
     }
+    for stream in &mut streams {
+        ask::<R>(stream, bytes, 1).await;
+    }
     let start = Instant::now();
-    let clients: Vec<_> = streams
-        .into_iter()
-        .map(|stream| R::spawn(ask::<R>(stream, bytes, rounds)))
-        .collect();
+    let ask = |mut stream| {
+        R::spawn(async move {
+            ask::<R>(&mut stream, bytes, rounds).await;
+            stream
+        })
+    };
+    let clients: Vec<_> = streams.into_iter().map(ask).collect();
+    let mut streams = Vec::with_capacity(connections);
     for client in clients {
-        client.await;
+        streams.push(client.await);
     }
     let time = start.elapsed();
+    drop(streams);
     for server in servers {
         server.await;
     }
@@ -155,15 +163,15 @@ async fn serve<R: Local>(mut stream: R::Stream) {
     }
 }
 
-async fn ask<R: Local>(mut stream: R::Stream, bytes: usize, rounds: u64) {
+async fn ask<R: Local>(stream: &mut R::Stream, bytes: usize, rounds: u64) {
     let mut message = vec![7; bytes];
     let mut buffer = vec![0; bytes];
     for _ in 0..rounds {
-        message = R::write_all(&mut stream, message, bytes).await;
+        message = R::write_all(stream, message, bytes).await;
         let mut length = 0;
         while length < bytes {
             let more;
-            (more, buffer) = R::read(&mut stream, buffer).await;
+            (more, buffer) = R::read(stream, buffer).await;
             assert_ne!(more, 0, "the server hung up");
             assert!(
                 buffer[..more].iter().all(|byte| *byte == 7),
