@@ -12,7 +12,8 @@ use crate::{
 #[must_use]
 pub fn all() -> Vec<Entry> {
     vec![
-        entry::<Cancel1k>(),
+        entry::<Cancel<100>>(),
+        entry::<Cancel<1_000>>(),
         entry::<CleanUp<1_000>>(),
         entry::<CleanUp<100_000>>(),
     ]
@@ -21,13 +22,17 @@ pub fn all() -> Vec<Entry> {
 /// Nobody sleeps as long as that.
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// Cancels 1,000 sleeping tasks and waits until they have ended; per task.
+/// Cancels `N` sleeping tasks and waits until they have ended; per task.
 #[derive(Debug)]
-pub struct Cancel1k;
+pub struct Cancel<const N: u64>;
 
-impl Workload for Cancel1k {
-    const NAME: &'static str = "cancel_1k";
-    const ELEMENTS: u64 = 1_000;
+impl<const N: u64> Workload for Cancel<N> {
+    const NAME: &'static str = match N {
+        100 => "cancel_100",
+        1_000 => "cancel_1k",
+        _ => panic!("a number without a name"),
+    };
+    const ELEMENTS: u64 = N;
 
     async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
         let latch = Latch::leak();
