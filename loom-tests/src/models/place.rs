@@ -16,7 +16,7 @@ use crate::scheduler::current::io_driver;
 use crate::scheduler::ending;
 use crate::scheduler::remote::Remote;
 use crate::scheduler::shared::{Flavor, Settings, Shared, SpawnOptions};
-use crate::scheduler::worker::Seed;
+use crate::scheduler::worker::{Seed, Worker};
 use crate::task::handle::Task;
 
 /// A runtime whose workers are threads of the model.
@@ -71,7 +71,20 @@ impl Place {
         }
     }
 
-    /// The same with this thread as the last of them, when it has done something else, until a task stops the runtime.
+    /// The last of those that have not begun does one thing, on a thread of its own, while this one does something else.
+    pub(super) fn beside_worker(
+        &mut self,
+        body: impl FnOnce(&Worker) + 'static,
+        meanwhile: impl FnOnce(),
+    ) {
+        let seed = self.seeds.pop().expect("a worker");
+        let shared = Arc::clone(&self.shared);
+        let worker = thread::spawn(move || Worker::enter(&shared, seed, body).1);
+        meanwhile();
+        self.seeds.push(worker.join().expect("no panic"));
+    }
+
+    /// All begin, with this thread as the last of them, when it has done something else, until a task stops the runtime.
     pub(super) fn run_after(mut self, first: impl FnOnce()) {
         let seed = self.seeds.pop().expect("a worker");
         self.shared.gate.worker_begins();

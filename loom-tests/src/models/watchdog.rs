@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use futures::future::join;
-use loom::thread;
 
 use super::place::{Meeting, Place, read, spawn_on};
 use crate::explore::{one_preemption, two_threads};
-use crate::idle::Unparked;
 use crate::poller::Source;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::timers::{Alarm, Timer};
 use crate::scheduler::watchdog::Watch;
+use crate::scheduler::worker::Worker;
 
 /// Ticks until a poll is stuck.
 const TICKS_UNTIL_STUCK: usize = 2;
@@ -80,24 +79,35 @@ impl Stuck {
     }
 }
 
-/// The only worker wakes up while the watchdog goes to sleep: it is seen, or wakes the watchdog. Catches the fence of either gone.
-#[test]
-fn who_wakes_up_is_seen_or_wakes_the_watchdog() {
-    two_threads(|| {
-        let place = Place::new(1);
-        let mut watch = quiet_watch(&place.shared);
-        let worker = thread::spawn({
-            let shared = Arc::clone(&place.shared);
-            move || {
-                assert_eq!(shared.idle.retract_park(0), Unparked::BySelf);
-                shared.watchdog.ensure_awake(&shared);
+/// The watchdog goes to sleep beside the only worker, which leaves its own sleep by the shipped steps: it is seen, or wakes the watchdog.
+fn meets_a_watchdog_that_goes_to_sleep(prepare: fn(&Place)) {
+    two_threads(move || {
+        let mut place = Place::new(1);
+        prepare(&place);
+        let shared = Arc::clone(&place.shared);
+        let mut watch = quiet_watch(&shared);
+        place.beside_worker(Worker::park, || {
+            if watch.may_sleep() {
+                assert!(shared.watchdog.wait(None));
             }
         });
-        if watch.may_sleep() {
-            assert!(place.shared.watchdog.wait(None));
-        }
-        worker.join().expect("no panic");
+        place.run_after(|| shared.stop());
     });
+}
+
+/// A worker that is woken in its poller. Catches one that does not tell the watchdog, and the watchdog's fence gone.
+#[test]
+fn who_wakes_up_is_seen_or_wakes_the_watchdog() {
+    meets_a_watchdog_that_goes_to_sleep(|place| {
+        place.shared.driver.poller(0).notify().expect("never fails");
+    });
+}
+
+/// A worker that has announced its sleep and turns back, since it sees work. Catches one that does not tell the watchdog, and the worker's
+/// fence gone (on the other way there are more fences).
+#[test]
+fn who_turns_back_is_seen_or_wakes_the_watchdog() {
+    meets_a_watchdog_that_goes_to_sleep(|place| place.spawn(async {}));
 }
 
 /// A task queues another one and blocks until that has run; the other worker is anywhere on its way to sleep. Catches a watchdog to which no poll is

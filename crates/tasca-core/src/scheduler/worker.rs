@@ -699,7 +699,7 @@ impl Worker {
 
     /// Sleeps until there is something to do.
     #[cold]
-    fn park(&self) {
+    pub(crate) fn park(&self) {
         let idle = &self.shared.idle;
         let was_searching = self.searching.replace(false);
         idle.announce_park(self.index(), was_searching);
