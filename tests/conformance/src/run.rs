@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, OnceLock, Weak, mpsc};
+use std::sync::{Arc, Once, OnceLock, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -330,18 +330,21 @@ fn run_main(rt: &Runtime, world: &Arc<World>, body: Value, context: Context) -> 
     }
 }
 
-/// Has the panics with which callbacks fail not be shown: scenarios expect them.
+/// Has the panics with which callbacks fail not be shown, from now on: scenarios expect them.
 pub fn silence_expected_panics() {
-    let shown = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let payload = panic.payload();
-        let owned = payload.downcast_ref::<String>().map(String::as_str);
-        let text = owned
-            .or_else(|| payload.downcast_ref::<&str>().copied())
-            .unwrap_or_default();
-        let is_expected = text.starts_with('{') || text.contains("cannot await itself");
-        if !is_expected {
-            shown(panic);
-        }
-    }));
+    static SILENCED: Once = Once::new();
+    SILENCED.call_once(|| {
+        let shown = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let payload = panic.payload();
+            let owned = payload.downcast_ref::<String>().map(String::as_str);
+            let text = owned
+                .or_else(|| payload.downcast_ref::<&str>().copied())
+                .unwrap_or_default();
+            let is_expected = text.starts_with('{') || text.contains("cannot await itself");
+            if !is_expected {
+                shown(panic);
+            }
+        }));
+    });
 }
