@@ -5,7 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::thread;
 
-use tasca_core::{Handle, Job, Problem, Trouble};
+use tasca_core::{Handle, Job, JobQueue, Problem, Trouble};
 
 use crate::ends::LeftBehind;
 use crate::primitive::Arc;
@@ -80,9 +80,9 @@ impl Equipment {
     }
 
     /// Cancels what is left in a queue; gives the number of those that were not cancelled before.
-    pub(crate) fn cancel_all(&self, queue: impl IntoIterator<Item = Job>) -> usize {
+    pub(crate) fn cancel_all(&self, mut queue: JobQueue) -> usize {
         let mut n_cancelled = 0;
-        for job in queue {
+        while let Some(job) = queue.pop_front() {
             n_cancelled += usize::from(!job.is_cancelled());
             job.cancel(format!("thread pool '{}' has shut down", self.name));
         }

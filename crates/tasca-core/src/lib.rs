@@ -71,6 +71,7 @@ pub use task::expiry::Left;
 pub use task::group::Group;
 pub use task::handle::{CallbackId, Task, TaskId, TaskRef};
 pub use task::job::{Job, JobBuilder, current_job, current_job_cancelled};
+pub use task::job_queue::JobQueue;
 pub use task::join::{Finished, JoinRef, Outcome};
 pub use task::leaf::{YieldNow, yield_now};
 pub use task::members::{IntoMembers, Members};

@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "some questions are asked by the pool only")]
 mod crew;
 
+use std::collections::VecDeque;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -15,9 +16,11 @@ use loom::sync::{Arc, Notify};
 use loom::thread;
 
 use crate::explore::{three_threads, two_busy_threads, two_threads};
+use crate::primitive::Mutex;
 use crate::runners::Touched;
 use crate::task::job::JobBuilder;
-use crew::{Call, Crew, Failed, Limits, Refusal, Work};
+use crate::task::job_queue::JobQueue;
+use crew::{Call, Crew, Failed, Limits, Line, Refusal, Work};
 
 /// What `tasca_blocking::primitive` is there.
 mod primitive {
@@ -112,7 +115,6 @@ struct Ends {
 struct Job {
     ends: StdArc<Ends>,
     ran: bool,
-    husk: bool,
     waits_for: Option<Arc<Notify>>,
     tells: Option<Arc<Notify>>,
 }
@@ -122,7 +124,6 @@ impl Job {
         Self {
             ends: StdArc::clone(ends),
             ran: false,
-            husk: false,
             waits_for: None,
             tells: None,
         }
@@ -141,6 +142,7 @@ impl Job {
 
 impl Work for Job {
     type Label = ();
+    type Line = VecDeque<Self>;
 
     fn run(mut self) {
         if let Some(event) = self.waits_for.take() {
@@ -153,11 +155,26 @@ impl Work for Job {
         self.ends.n_ran.fetch_add(1, Relaxed);
     }
 
-    fn is_husk(&self) -> bool {
-        self.husk
+    fn label(&self) {}
+}
+
+impl Line<Job> for VecDeque<Job> {
+    fn len(&self) -> usize {
+        Self::len(self)
     }
 
-    fn label(&self) {}
+    fn push_back(&mut self, job: Job) {
+        Self::push_back(self, job);
+    }
+
+    fn pop_front(&mut self) -> Option<Job> {
+        Self::pop_front(self)
+    }
+
+    fn take_husks(&mut self) -> Self {
+        // No model has as many jobs as are swept.
+        Self::new()
+    }
 }
 
 impl Drop for Job {
@@ -465,5 +482,42 @@ fn a_job_that_is_dropped_ends_once() {
         dropper.join().expect("no panic");
         assert!(shadow.is_cancelled());
         assert_eq!(ends.n_dropped.load(Relaxed), 1);
+    });
+}
+
+/// Two threads share a queue of jobs behind a lock, and one is cancelled meanwhile: each job leaves once. loom sees to it that nobody
+/// but who has the lock touches a link, and that a canceller, who writes the outcome beside it, does not. Catches a queue that has
+/// been empty and takes a job that is gone for its last.
+#[test]
+fn jobs_in_a_queue_are_linked_by_its_owner_alone() {
+    two_busy_threads(|| {
+        let ends = StdArc::new(Ends::default());
+        let queue = Arc::new(Mutex::new(JobQueue::new()));
+        let submit = || {
+            let counted = Job::new(&ends);
+            let (job, task) = JobBuilder::new().build(move || counted.run());
+            queue.lock().push_back(job);
+            task
+        };
+        let first = submit();
+        let taker = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || {
+                let job = queue.lock().pop_front();
+                job.into_iter().for_each(crate::task::job::Job::run);
+            }
+        });
+        let second = submit();
+        let was_cancelled = first.cancel();
+        let husks = queue.lock().take_cancelled();
+        taker.join().expect("no panic");
+        let rest = queue.lock().pop_front();
+        rest.into_iter().for_each(crate::task::job::Job::run);
+        drop(husks);
+        assert!(queue.lock().is_empty());
+        assert_eq!(first.is_cancelled(), was_cancelled);
+        assert!(second.is_finished() && !second.is_cancelled());
+        let (n_ran, n_dropped) = (ends.n_ran.load(Relaxed), ends.n_dropped.load(Relaxed));
+        assert_eq!(n_ran + n_dropped, 2);
     });
 }

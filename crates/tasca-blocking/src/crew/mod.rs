@@ -1,7 +1,6 @@
 //! A queue of jobs and the threads that serve it: who is woken, who is started, who may leave.
 #![doc = include_str!("PROTOCOL.md")]
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 // By way of `super`, so that the models can put a `primitive` of theirs beside this room.
@@ -10,15 +9,28 @@ use super::primitive::{
 };
 
 /// Something to be run once.
-pub(crate) trait Work: Send {
+pub(crate) trait Work: Send + Sized {
     /// What is said of a job that holds up the end.
     type Label: Copy + Send;
+    /// Those that wait.
+    type Line: Line<Self>;
 
     /// Runs it; never panics.
     fn run(self);
-    /// Whether there is nothing left to run.
-    fn is_husk(&self) -> bool;
     fn label(&self) -> Self::Label;
+}
+
+/// Work that waits, first in, first out.
+pub(crate) trait Line<J>: Default + Send {
+    fn len(&self) -> usize;
+    fn push_back(&mut self, job: J);
+    fn pop_front(&mut self) -> Option<J>;
+    /// Takes out what there is nothing left to run of.
+    fn take_husks(&mut self) -> Self;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// The numbers that a crew lives by.
@@ -66,9 +78,9 @@ pub(crate) enum Call {
 /// What a start that failed means for the queue.
 #[must_use]
 #[derive(Debug)]
-pub(crate) enum Failed<J> {
+pub(crate) enum Failed<L> {
     /// Nobody is left to run these: they have to be failed.
-    Orphans(VecDeque<J>),
+    Orphans(L),
     /// Others are there, but nothing says that they will ever be free: call [`Crew::retry`] after this time.
     Retry(Duration),
     /// There is nothing to be done.
@@ -131,7 +143,7 @@ impl Spins {
 }
 
 struct State<J: Work> {
-    queue: VecDeque<J>,
+    queue: J::Line,
     /// The queue's length at which husks are swept out.
     sweep_at: usize,
     n_threads: usize,
@@ -176,7 +188,7 @@ impl<J: Work> Crew<J> {
         );
         Self {
             state: Mutex::new(State {
-                queue: VecDeque::new(),
+                queue: J::Line::default(),
                 sweep_at: SWEEP_MIN,
                 n_threads: 0,
                 n_working: 0,
@@ -207,7 +219,7 @@ impl<J: Work> Crew<J> {
             return Err((Refusal::Closed, job));
         }
         let n_queued = state.queue.len();
-        let mut husks = Vec::new();
+        let mut husks = J::Line::default();
         if n_queued >= state.sweep_at.min(self.limits.n_queued_max) {
             husks = state.sweep();
         }
@@ -231,7 +243,12 @@ impl<J: Work> Crew<J> {
     }
 
     /// Notes that the thread for `seat` could not be started. `has_timers` says whether the caller can have `retry` called.
-    pub(crate) fn start_failed(&self, seat: usize, now: Instant, has_timers: bool) -> Failed<J> {
+    pub(crate) fn start_failed(
+        &self,
+        seat: usize,
+        now: Instant,
+        has_timers: bool,
+    ) -> Failed<J::Line> {
         let mut state = self.state.lock();
         state.arriving = false;
         state.no_start_before = Some(now + self.limits.start_pause);
@@ -414,7 +431,7 @@ impl<J: Work> Crew<J> {
     }
 
     /// Takes all waiting jobs out.
-    pub(crate) fn take_queue(&self) -> VecDeque<J> {
+    pub(crate) fn take_queue(&self) -> J::Line {
         let mut state = self.state.lock();
         let queue = std::mem::take(&mut state.queue);
         self.publish(&state);
@@ -531,9 +548,8 @@ impl<J: Work> State<J> {
     }
 
     /// Takes the husks out of the queue, to be dropped outside the lock.
-    fn sweep(&mut self) -> Vec<J> {
-        let (husks, live): (Vec<J>, Vec<J>) = self.queue.drain(..).partition(J::is_husk);
-        self.queue.extend(live);
+    fn sweep(&mut self) -> J::Line {
+        let husks = self.queue.take_husks();
         self.sweep_at = (self.queue.len() * 2).max(SWEEP_MIN);
         husks
     }

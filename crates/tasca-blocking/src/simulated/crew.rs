@@ -1,10 +1,9 @@
 //! A queue of jobs and the simulated threads that serve it, for one pool on one deterministic runtime.
 
-use std::collections::VecDeque;
 use std::io;
 use std::panic::Location;
 
-use tasca_core::{Job, Simulation};
+use tasca_core::{Job, JobQueue, Simulation};
 
 use super::turn::Turn;
 use crate::crew::{Counts, Refusal, SWEEP_MIN};
@@ -27,7 +26,7 @@ pub(crate) struct Crew {
 }
 
 struct State {
-    queue: VecDeque<Job>,
+    queue: JobQueue,
     /// The queue's length at which husks are swept out.
     sweep_at: usize,
     seats: Vec<Arc<Seat>>,
@@ -65,7 +64,7 @@ impl Crew {
             n_max,
             n_queued_max,
             state: Mutex::new(State {
-                queue: VecDeque::new(),
+                queue: JobQueue::new(),
                 sweep_at: SWEEP_MIN,
                 seats: Vec::new(),
                 idle: Vec::new(),
@@ -83,7 +82,7 @@ impl Crew {
 
     /// Takes a job, and may have it begin before it returns.
     pub(crate) fn submit(self: &Arc<Self>, job: Job) -> Result<(), (Refusal, Job)> {
-        let mut husks = Vec::new();
+        let mut husks = JobQueue::new();
         {
             let mut state = self.state.lock();
             if state.closing {
@@ -118,7 +117,7 @@ impl Crew {
 
     /// Gives the first job to a thread; `None` if there is no job or no thread for it.
     fn assign(self: &Arc<Self>) -> Option<Arc<Seat>> {
-        let mut husks = Vec::new();
+        let mut husks = JobQueue::new();
         let (job, seat) = {
             let mut state = self.state.lock();
             if state.idle.is_empty() && state.seats.len() == self.n_max {
@@ -197,7 +196,7 @@ impl Crew {
             if let Some(job) = seat.now.lock().next.take() {
                 return Some(job);
             }
-            let mut husks = Vec::new();
+            let mut husks = JobQueue::new();
             let (job, dismissed) = {
                 let mut state = self.state.lock();
                 let job = state.pop(&mut husks);
@@ -307,13 +306,13 @@ fn release(idle: Vec<Arc<Seat>>) {
 
 impl State {
     /// The first job that is not a husk; the husks before it are for the caller to drop outside the lock.
-    fn pop(&mut self, husks: &mut Vec<Job>) -> Option<Job> {
+    fn pop(&mut self, husks: &mut JobQueue) -> Option<Job> {
         loop {
             let job = self.queue.pop_front()?;
             if !job.is_cancelled() {
                 return Some(job);
             }
-            husks.push(job);
+            husks.push_back(job);
         }
     }
 
@@ -323,9 +322,8 @@ impl State {
     }
 
     /// Takes cancelled jobs out of the queue, to be dropped outside the lock.
-    fn sweep(&mut self) -> Vec<Job> {
-        let (husks, live): (Vec<Job>, Vec<Job>) = self.queue.drain(..).partition(Job::is_cancelled);
-        self.queue.extend(live);
+    fn sweep(&mut self) -> JobQueue {
+        let husks = self.queue.take_cancelled();
         self.sweep_at = (self.queue.len() * 2).max(SWEEP_MIN);
         husks
     }

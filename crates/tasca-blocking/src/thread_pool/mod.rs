@@ -5,9 +5,9 @@ mod builder;
 use std::fmt;
 use std::panic::Location;
 
-use tasca_core::{Handle, Job, JobBuilder, Process, Simulation, Task};
+use tasca_core::{Handle, Job, JobBuilder, JobQueue, Process, Simulation, Task};
 
-use crate::crew::{Call, Counts, Crew, Failed, Limits, Refusal, Work};
+use crate::crew::{Call, Counts, Crew, Failed, Limits, Line, Refusal, Work};
 use crate::ends::{LeftBehind, QueueFull, Queued};
 use crate::equipment::Equipment;
 use crate::executor::Executor;
@@ -241,17 +241,32 @@ impl Executor for ThreadPool {
 
 impl Work for Job {
     type Label = &'static Location<'static>;
+    type Line = JobQueue;
 
     fn run(self) {
         Self::run(self);
     }
 
-    fn is_husk(&self) -> bool {
-        self.is_cancelled()
-    }
-
     fn label(&self) -> Self::Label {
         self.spawned_at()
+    }
+}
+
+impl Line<Job> for JobQueue {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn push_back(&mut self, job: Job) {
+        Self::push_back(self, job);
+    }
+
+    fn pop_front(&mut self) -> Option<Job> {
+        Self::pop_front(self)
+    }
+
+    fn take_husks(&mut self) -> Self {
+        self.take_cancelled()
     }
 }
 
@@ -342,8 +357,8 @@ impl Inner {
                 .crew
                 .start_failed(seat, Instant::now(), Handle::try_current().is_some())
             {
-                Failed::Orphans(jobs) => {
-                    for job in jobs {
+                Failed::Orphans(mut jobs) => {
+                    while let Some(job) = jobs.pop_front() {
                         self.equipment.fail_without_thread(job, &error);
                     }
                 }

@@ -5,8 +5,8 @@ pub(crate) const CELL_ALIGN: usize = 16;
 /// Alignment of the cells of the large classes, for outputs that ask for more.
 pub(super) const LARGE_ALIGN: usize = 4096;
 
-/// A task without a future to speak of, and with room for how it ends.
-const SMALL_MIN: usize = 88;
+/// A promise: a header, and room for how it ends.
+const SMALL_MIN: usize = 72;
 const SMALL_MAX: usize = 3072;
 /// Only a large *output* leads here: a large future is put behind a pointer.
 const N_LARGE: usize = 15;

@@ -12,7 +12,7 @@ use super::handle::TaskRef;
 use super::header::TaskPtr;
 use super::state::{CancelRequest, EndPoll, Wake};
 use super::weak::WeakTask;
-use crate::primitive::{MutexGuard, thread_local_const};
+use crate::primitive::{MutexGuard, UnsafeCell, thread_local_const};
 
 /// What a task waits for, as far as cancel requests are concerned. Noted by the leaf that goes pending, for one
 /// poll: the next one begins with nothing.
@@ -45,6 +45,17 @@ impl std::fmt::Debug for WaitsFor {
     }
 }
 
+/// What a task waits for, in the annex of every cell that is polled. The holder's.
+#[derive(Debug)]
+pub(crate) struct Note(UnsafeCell<WaitsFor>);
+
+impl Default for Note {
+    #[inline(always)]
+    fn default() -> Self {
+        Self(UnsafeCell::new(WaitsFor::NOTHING))
+    }
+}
+
 /// Tells leaves apart: an address that belongs to the leaf, and a number.
 pub(crate) type LeafId = (usize, u64);
 
@@ -59,12 +70,10 @@ pub(crate) struct Raised {
 #[inline(always)]
 fn with_note<R>(f: impl FnOnce(&mut WaitsFor) -> R) -> Option<R> {
     let task = current::with(current::Current::task)?;
-    // SAFETY: this thread polls the task, so it is its holder; `f` calls nothing that comes back here.
-    Some(
-        task.header()
-            .waits_for
-            .with_mut(|note| f(unsafe { &mut *note })),
-    )
+    // SAFETY: this thread polls the task, so it is one that is polled.
+    let note = unsafe { task.annex::<Note>() };
+    // SAFETY: this thread is the task's holder; `f` calls nothing that comes back here.
+    Some(note.0.with_mut(|note| f(unsafe { &mut *note })))
 }
 
 /// Notes that the running task waits for `task`, until its next poll.
@@ -93,10 +102,12 @@ pub(crate) fn forget_waits_for_task(task: TaskPtr) {
 ///
 /// # Safety
 ///
-/// The caller is the holder of `task`.
+/// The caller is the holder of `task`, which is no passive one.
 #[inline(always)]
 pub(crate) unsafe fn reset_waits_for(task: TaskPtr) {
-    task.header().waits_for.with_mut(|note| {
+    // SAFETY: the caller's promise.
+    let note = unsafe { task.annex::<Note>() };
+    note.0.with_mut(|note| {
         // SAFETY: only the holder touches the note.
         unsafe { *note = WaitsFor::NOTHING };
     });
@@ -106,10 +117,12 @@ pub(crate) unsafe fn reset_waits_for(task: TaskPtr) {
 ///
 /// # Safety
 ///
-/// The caller is the holder of `task`.
+/// The caller is the holder of `task`, which is no passive one.
 unsafe fn waits_for(task: TaskPtr) -> WaitsFor {
+    // SAFETY: the caller's promise.
+    let note = unsafe { task.annex::<Note>() };
     // SAFETY: only the holder touches the note.
-    task.header().waits_for.with(|note| unsafe { *note })
+    note.0.with(|note| unsafe { *note })
 }
 
 /// Says what a suspended task waits for, as far as that is known; `None` for one that is queued or running.

@@ -14,7 +14,7 @@ use super::current;
 use super::error::{Problem, Reporter, TaskError, Trouble};
 use super::ext::{Ext, Waiter, WaiterKind, Waiters};
 use super::handle::TaskRef;
-use super::header::{Header, Parts, TaskPtr, VTable};
+use super::header::{Header, Parts, TaskPtr, VTable, WithAnnex};
 use super::observe;
 use super::schedule::{Anchor, Schedule};
 use super::state::{End, Kind, Snapshot, State};
@@ -23,16 +23,73 @@ use crate::slab::{self, Block, CELL_ALIGN, Class};
 
 /// A task's memory. The header must come first: a pointer to the one is a pointer to the other.
 #[repr(C)]
-struct Cell<F: Future> {
-    header: Header,
+struct Cell<F: Filling> {
+    head: WithAnnex<F::Annex>,
     body: Body<F>,
 }
 
-/// The future until the task completes, the output from then on. For the layout only: both begin where it begins.
+/// The content until the task completes, the output from then on. For the layout only: both begin where it begins.
 #[repr(C)]
-union Body<F: Future> {
-    future: ManuallyDrop<F>,
+union Body<F: Filling> {
+    content: ManuallyDrop<F::Content>,
     output: ManuallyDrop<Result<F::Output, TaskError>>,
+}
+
+/// What fills a cell: a future, a closure, or whoever keeps a promise.
+pub(super) trait Filling {
+    /// What cells of the kind have beside the header.
+    type Annex: Default;
+    /// What the cell holds until the task is done.
+    type Content;
+    type Output;
+
+    /// Polls the content.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the holder, and the content is there.
+    unsafe fn poll(_: TaskPtr, _: &mut Context<'_>) -> Poll<Self::Output> {
+        unreachable!("a passive cell is never queued")
+    }
+
+    /// Drops the content in place, if it has not been taken out.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the holder, the task is not done, and the content is not used again.
+    unsafe fn drop_content(task: TaskPtr);
+
+    /// See [`VTable::run`].
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe fn run(_: TaskPtr) {
+        unreachable!("only jobs are run")
+    }
+}
+
+/// A future that a scheduler polls.
+struct Polled<F>(PhantomData<F>);
+
+impl<F: Future> Filling for Polled<F> {
+    type Annex = cancel::Note;
+    type Content = F;
+    type Output = F::Output;
+
+    #[inline(always)]
+    unsafe fn poll(task: TaskPtr, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: the caller is the holder and the cell has its future.
+        let future = unsafe { task.body::<F>().as_mut() };
+        // SAFETY: the future stays in the cell until it is dropped there.
+        unsafe { Pin::new_unchecked(future) }.poll(cx)
+    }
+
+    #[inline(always)]
+    unsafe fn drop_content(task: TaskPtr) {
+        // SAFETY: the caller's promise.
+        unsafe { task.body::<F>().drop_in_place() };
+    }
 }
 
 /// What a new task is made of, besides its future.
@@ -58,47 +115,38 @@ pub(crate) struct Birth {
 pub(crate) unsafe fn new<F: Future>(future: F, birth: Birth) -> TaskPtr {
     if size_of::<F>() <= FUTURE_BYTES_MAX && align_of::<F>() <= CELL_ALIGN {
         // SAFETY: passed on.
-        unsafe { new_in_place(future, birth) }
+        unsafe { Typed::<Polled<F>, F>::make(future, birth) }
     } else {
         // SAFETY: passed on; a box is as sendable as what is in it.
-        unsafe { Typed::<Pin<Box<F>>, F>::make(Box::pin(future), birth) }
+        unsafe { Typed::<Polled<Pin<Box<F>>>, F>::make(Box::pin(future), birth) }
     }
 }
 
-/// As [`new_in_place`], known to people by the type `N`.
+/// Makes a passive cell, known to people by the type `N`, with the content in it whatever its size.
 ///
 /// # Safety
 ///
-/// As for [`new`].
-pub(super) unsafe fn new_known_as<N, F: Future>(future: F, birth: Birth) -> TaskPtr {
-    // SAFETY: passed on.
-    unsafe { Typed::<F, N>::make(future, birth) }
-}
-
-/// As [`new`], with the future in the cell whatever its size.
-///
-/// # Safety
-///
-/// As for [`new`].
-#[inline(always)]
-pub(super) unsafe fn new_in_place<F: Future>(future: F, birth: Birth) -> TaskPtr {
-    // SAFETY: passed on.
-    unsafe { Typed::<F, F>::make(future, birth) }
+/// 1. `birth.scheduler` was entrusted to the cell, and `birth.kind` is a passive one.
+/// 2. Content and output are `Send` and `'static`.
+pub(super) unsafe fn new_passive<F: Filling, N>(content: F::Content, birth: Birth) -> TaskPtr {
+    // SAFETY: passed on: the cell has a reference to its scheduler until it is about to be COMPLETE.
+    unsafe { Typed::<F, N>::make(content, birth) }
 }
 
 /// A future above this is put behind a pointer of its own.
 const FUTURE_BYTES_MAX: usize = 2048;
 
-/// The functions of a cell with future `F`, which people know as `N`.
+/// The functions of a cell that is filled by `F`, which people know as `N`.
 struct Typed<F, N>(PhantomData<(F, N)>);
 
-impl<F: Future, N> Typed<F, N> {
+impl<F: Filling, N> Typed<F, N> {
     const CLASS: Class = Class::for_layout(size_of::<Cell<F>>(), align_of::<Cell<F>>());
 
     const VTABLE: &'static VTable = &VTable {
         poll: Self::poll,
         fail: Self::fail,
         failure: Self::failure,
+        run: F::run,
         drop_output: Self::drop_output,
         free: Self::free,
         output_offset: offset_of!(Cell<F>, body),
@@ -109,7 +157,7 @@ impl<F: Future, N> Typed<F, N> {
     ///
     /// As for [`new`].
     #[inline(always)]
-    unsafe fn make(future: F, birth: Birth) -> TaskPtr {
+    unsafe fn make(content: F::Content, birth: Birth) -> TaskPtr {
         let Birth {
             kind,
             home,
@@ -123,26 +171,26 @@ impl<F: Future, N> Typed<F, N> {
         // SAFETY: the class is large and aligned enough for the cell, and its memory belongs to this function but for
         // the state word, which walkers may look at all the time and which is published last.
         unsafe { Header::write_parts(cell.cast(), parts) };
+        // SAFETY: as above; the header is followed by that annex.
+        unsafe { WithAnnex::write_annex(cell.cast(), F::Annex::default()) };
         // SAFETY: a cell begins with its header, whose parts are written; the state is an atomic that
         // is valid from the start (zero).
         let task = unsafe { TaskPtr::new(cell.cast()) };
         // SAFETY: the body is this function's to write, as above.
-        unsafe { task.body::<F>().write(future) };
+        unsafe { task.body::<F::Content>().write(content) };
         task.state().publish(State::initial(kind, home));
         task
     }
 
     unsafe fn poll(task: TaskPtr, cx: &mut Context<'_>) -> Poll<()> {
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: the caller is the holder and the cell has its future.
-            let future = unsafe { task.body::<F>().as_mut() };
-            // SAFETY: the future stays in the cell until it is dropped there.
-            unsafe { Pin::new_unchecked(future) }.poll(cx)
+            // SAFETY: the caller is the holder and the cell has its content.
+            unsafe { F::poll(task, cx) }
         }));
         let output = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
-            // SAFETY: the future is there, and is not used again.
-            Ok(Poll::Ready(value)) => match unsafe { Self::drop_future(task) } {
+            // SAFETY: the content is there, and is not used again.
+            Ok(Poll::Ready(value)) => match unsafe { Self::drop_content(task) } {
                 Ok(()) => Ok(value),
                 Err(error) => {
                     current::drop_reported(value);
@@ -152,7 +200,7 @@ impl<F: Future, N> Typed<F, N> {
             // Panic: the future is in whatever state its own unwinding left; it is only dropped.
             Err(payload) => {
                 // SAFETY: as above. A second panic is less telling than the first.
-                drop(unsafe { Self::drop_future(task) });
+                drop(unsafe { Self::drop_content(task) });
                 Err(panicked(task, payload))
             }
         };
@@ -165,19 +213,19 @@ impl<F: Future, N> Typed<F, N> {
         task.body()
     }
 
-    /// Drops the future in place.
+    /// Drops the content in place, if it has not been taken out.
     ///
     /// # Safety
     ///
-    /// The caller is the holder, the future is there and is not used again.
+    /// As for [`Filling::drop_content`].
     #[inline(always)]
-    unsafe fn drop_future(task: TaskPtr) -> Result<(), TaskError> {
-        if !needs_drop::<F>() {
+    unsafe fn drop_content(task: TaskPtr) -> Result<(), TaskError> {
+        if !needs_drop::<F::Content>() {
             return Ok(());
         }
         catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: the caller's promise.
-            unsafe { task.body::<F>().drop_in_place() }
+            unsafe { F::drop_content(task) }
         }))
         .map_err(|payload| panicked(task, payload))
     }
@@ -188,8 +236,8 @@ impl<F: Future, N> Typed<F, N> {
             unsafe { Self::drop_output(task) };
             Ok(())
         } else {
-            // SAFETY: the caller's promise: the future is there.
-            unsafe { Self::drop_future(task) }
+            // SAFETY: the caller's promise: the content is there, if it has not been taken out.
+            unsafe { Self::drop_content(task) }
         };
         // A panic of the clean-up replaces the cancellation, as any error does (rule C13).
         let output = Err(dropped.err().unwrap_or(error));

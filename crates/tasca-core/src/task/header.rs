@@ -6,7 +6,6 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
 
-use super::cancel::WaitsFor;
 use super::ext::Ext;
 use super::schedule::{Anchor, Schedule};
 use super::state::State;
@@ -27,6 +26,10 @@ pub(crate) struct VTable {
     ///
     /// Duties: the output is in place and nobody moves it meanwhile.
     pub(crate) failure: unsafe fn(TaskPtr) -> Option<NonNull<super::error::TaskError>>,
+    /// For a job: runs the closure, and ends the task. Never panics.
+    ///
+    /// Duties: the caller gives the job's reference.
+    pub(crate) run: unsafe fn(TaskPtr),
     /// Drops the output. Duties: the output is in place and the caller's.
     pub(crate) drop_output: unsafe fn(TaskPtr),
     /// Gives the memory back. Duties: neither future nor output are in place, and nobody refers to the cell.
@@ -45,13 +48,12 @@ impl std::fmt::Debug for VTable {
     }
 }
 
-/// The first 80 bytes of every cell. The future, later the output, follows.
+/// The first 64 bytes of every cell. What only one kind of cell has follows, its annex; then the future, later the output.
 ///
 /// | field | who may touch it |
 /// |---|---|
 /// | `state` | everybody |
 /// | `waiter` | by way of its methods: the handle's owner while WAITER is clear and the task not done; the completer once it is done with WAITER set |
-/// | `waits_for` | the holder |
 /// | `ext` | everybody; set once |
 /// | the rest | immutable |
 #[repr(C)]
@@ -65,13 +67,12 @@ pub(crate) struct Header {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) vtable: &'static VTable,
-    waiter: UnsafeCell<MaybeUninit<Waker>>,
-    /// What the task waits for that a cancel request is to be passed on to.
-    pub(crate) waits_for: UnsafeCell<WaitsFor>,
+    pub(crate) waiter: UnsafeCell<MaybeUninit<Waker>>,
     pub(crate) ext: AtomicPtr<Ext>,
     pub(crate) id: u64,
     pub(crate) location: &'static Location<'static>,
-    // Invariant: valid while the task is not COMPLETE (a runtime outlives its tasks).
+    // Invariant: valid while the task is not COMPLETE: a runtime outlives its tasks, and a passive cell owns a reference (see
+    // `Anchor::entrust`) until it is claimed to be completed.
     pub(crate) scheduler: NonNull<Anchor>,
 }
 
@@ -121,7 +122,6 @@ impl Parts {
         Self {
             vtable,
             waiter: UnsafeCell::new(MaybeUninit::uninit()),
-            waits_for: UnsafeCell::new(WaitsFor::NOTHING),
             ext: AtomicPtr::new(ext.map_or(std::ptr::null_mut(), Block::into_raw)),
             id,
             location,
@@ -181,6 +181,28 @@ unsafe impl Sync for Header {}
 // SAFETY: as above. (A header is never moved; trait objects ask for it.)
 unsafe impl Send for Header {}
 
+/// A header, and what one kind of cell has behind it: `A` is the cell's annex.
+#[repr(C)]
+pub(super) struct WithAnnex<A> {
+    header: Header,
+    annex: A,
+}
+
+impl<A> WithAnnex<A> {
+    /// Writes the annex.
+    ///
+    /// # Safety
+    ///
+    /// `header` is the start of a free cell's memory, which belongs to the caller, and is large and aligned enough.
+    #[inline(always)]
+    pub(super) unsafe fn write_annex(header: NonNull<Header>, annex: A) {
+        // SAFETY: the field lies inside the cell.
+        let place = unsafe { header.byte_add(offset_of!(Self, annex)) }.cast::<A>();
+        // SAFETY: the caller's promise.
+        unsafe { place.write(annex) };
+    }
+}
+
 /// A pointer to a cell that the bearer may use: it holds a reference, or is the task's holder.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
@@ -220,6 +242,18 @@ impl TaskPtr {
     pub(crate) unsafe fn scheduler<'a>(self) -> &'a dyn Schedule {
         // SAFETY: the invariant at `Parts::scheduler`, and the caller's promise.
         unsafe { Anchor::scheduler(self.header().scheduler) }
+    }
+
+    /// What the cell has beside its header and body.
+    ///
+    /// # Safety
+    ///
+    /// The cell was made with an annex of that type.
+    #[inline(always)]
+    pub(crate) unsafe fn annex<A>(&self) -> &A {
+        // SAFETY: the caller's promise, and the bearer keeps the cell alive.
+        let cell = unsafe { self.0.cast::<WithAnnex<A>>().as_ref() };
+        &cell.annex
     }
 
     /// The future or output.

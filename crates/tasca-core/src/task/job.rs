@@ -5,7 +5,7 @@
 //! | phase | flags beside PASSIVE and JOB | the closure | a cancel |
 //! |---|---|---|---|
 //! | waiting | none | in the cell | drops the closure and ends the task; the [`Job`] is a husk |
-//! | starting | OWNED | on its way to the thread's stack | is noted; the thread drops the closure instead of running it |
+//! | starting | OWNED | on its way to the thread's stack | is noted; the thread drops the closure instead of running it, and is *ending* |
 //! | running | STARTED | on the thread's stack | ends the task; the closure runs on, and can see it |
 //! | ending | STARTED, OWNED | gone | comes too late |
 //! | done | COMPLETE | gone | is refused |
@@ -15,40 +15,45 @@
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::Pin;
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
-use std::task::{Context as PollContext, Poll};
 
 use super::cancel;
-use super::cell::{self, Birth};
+use super::cell::{self, Birth, Filling};
 use super::context::{Context, ContextCell};
 use super::current;
 use super::error::{CancelMessage, TaskError, drop_quietly};
 use super::ext::{Attachment, Ext};
 use super::handle::{Task, TaskRef};
 use super::header::{Header, TaskPtr};
-use super::promise::{self, Inline, Passive, Promise};
-use super::schedule::Schedule;
+use super::job_queue::Link;
+use super::promise::{self, Promise};
+use super::schedule::{Anchor, Schedule};
 use super::state::Kind;
 
-/// What a job's cell holds until it is done.
-// Invariant: begins as a promise's body does, since a started job is completed like one.
-#[repr(C)]
-struct Body<F, R> {
-    passive: Passive<R>,
-    /// `None` once the job has started.
-    work: Option<F>,
-}
+/// What fills a job's cell: the closure, until STARTED says that it has been taken out.
+struct Work<F, R>(PhantomData<fn(F) -> R>);
 
-impl<F, R> Unpin for Body<F, R> {}
-
-impl<F, R> Future for Body<F, R> {
+impl<F, R> Filling for Work<F, R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    type Annex = Link;
+    type Content = F;
     type Output = R;
 
-    fn poll(self: Pin<&mut Self>, _: &mut PollContext<'_>) -> Poll<R> {
-        unreachable!("a passive cell is never queued")
+    unsafe fn drop_content(task: TaskPtr) {
+        if !task.state().load().is_started() {
+            // SAFETY: the closure is there, and the caller's.
+            unsafe { task.body::<F>().drop_in_place() };
+        }
+    }
+
+    unsafe fn run(task: TaskPtr) {
+        // SAFETY: the cell was made with such a closure; the caller's reference is passed on.
+        unsafe { run::<F, R>(task) };
     }
 }
 
@@ -72,8 +77,8 @@ impl<F, R> Future for Body<F, R> {
 /// ```
 #[must_use = "dropping a job cancels its task"]
 pub struct Job {
+    // Invariant: a job's cell, and a reference to it.
     task: TaskPtr,
-    run: unsafe fn(TaskPtr),
 }
 
 // SAFETY: the closure in the cell is `Send`, and is reached only by who owns the job.
@@ -141,7 +146,7 @@ impl JobBuilder {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let scheduler = current::keep_scheduler().unwrap_or_else(|| Arc::new(Inline));
+        let scheduler = promise::scheduler_here();
         let Self {
             location,
             name,
@@ -155,28 +160,14 @@ impl JobBuilder {
             home: None,
             id: scheduler.next_job_id(),
             location,
-            scheduler: NonNull::from(scheduler.anchor()),
+            scheduler: Anchor::entrust(scheduler),
             ext,
         };
-        let passive = Passive {
-            scheduler,
-            marker: PhantomData,
-        };
-        let body = Body::<F, R> {
-            passive,
-            work: Some(work),
-        };
-        // SAFETY: (1) the cell's own body keeps the scheduler until the task is done. (2) The closure is `Send` and
-        // `'static`, and so is the body.
-        let task = unsafe { cell::new_known_as::<N, _>(body, birth) };
+        // SAFETY: (1) entrusted just now. (2) Closure and output are `Send` and `'static`.
+        let task = unsafe { cell::new_passive::<Work<F, R>, N>(work, birth) };
+        // The runtime's reference of an ordinary task is the job's here.
         // SAFETY: the cell was made for an `R`, and nobody else has its handle.
-        (
-            Job {
-                task,
-                run: run::<F, R>,
-            },
-            unsafe { Task::from_ptr(task) },
-        )
+        (Job { task }, unsafe { Task::from_ptr(task) })
     }
 }
 
@@ -192,9 +183,21 @@ impl Job {
     ///
     /// Never panics: a panic of the closure is the task's outcome.
     pub fn run(self) {
-        let this = std::mem::ManuallyDrop::new(self);
-        // SAFETY: the job's reference goes with it; the function belongs to the cell.
-        unsafe { (this.run)(this.task) };
+        let task = self.into_ptr();
+        // SAFETY: a job's cell; its reference goes with it.
+        unsafe { (task.header().vtable.run)(task) };
+    }
+
+    /// Leaves the job to the caller, who gives it back to [`from_ptr`](Self::from_ptr).
+    pub(super) fn into_ptr(self) -> TaskPtr {
+        ManuallyDrop::new(self).task
+    }
+
+    /// # Safety
+    ///
+    /// The pointer came from [`into_ptr`](Self::into_ptr), and is not used again.
+    pub(super) unsafe fn from_ptr(task: TaskPtr) -> Self {
+        Self { task }
     }
 
     /// Ends the job without running it: the task ends as if the closure had panicked with `why`.
@@ -205,11 +208,11 @@ impl Job {
         if !task.state().claim() {
             return;
         }
-        // SAFETY: a passive cell that is not done keeps its scheduler; this thread claimed it.
-        let scheduler = unsafe { task.scheduler() }.keep();
+        // SAFETY: claimed just now.
+        let scheduler = unsafe { promise::take_scheduler(task) };
         let payload: Box<dyn Any + Send> = Box::new(why.into());
         let error = TaskError::panicked(task.task_name(), payload, Some(scheduler.reporter()));
-        // SAFETY: claimed, and the body is there.
+        // SAFETY: claimed, and the closure is there.
         unsafe { (task.header().vtable.fail)(task, error, false) };
         // The completer's reference; the job's own goes with its drop.
         task.state().acquire();
@@ -283,7 +286,7 @@ impl fmt::Debug for Job {
 ///
 /// # Safety
 ///
-/// `task` was made with a body of that type, and the caller gives the job's reference.
+/// `task` was made with a closure of that type, and the caller gives the job's reference.
 unsafe fn run<F, R>(task: TaskPtr)
 where
     F: FnOnce() -> R + Send + 'static,
@@ -300,26 +303,25 @@ where
         drop(Release(task));
         return;
     }
-    let mut body = task.body::<Body<F, R>>();
-    // SAFETY: the claim made this thread the one to touch the body.
-    let body = unsafe { body.as_mut() };
-    let work = body.work.take().expect("a job starts once");
+    // SAFETY: the claim from *waiting*, which is won once, made the closure this thread's. STARTED tells of it below, before
+    // anybody else can win another.
+    let work = unsafe { task.body::<F>().read() };
+    // SAFETY: claimed, so it is not COMPLETE.
+    let scheduler = unsafe { task.scheduler() };
     // On a loop whose callbacks are steps of their own, so is a job's end (rule B8).
-    let scheduler = &body.passive.scheduler;
-    let loops = scheduler
-        .separates_callbacks()
-        .then(|| Arc::clone(scheduler));
-    if !task.state().start_job() {
-        // Panic: the closure's captures are user code; so is the rest of the body, but guarded.
+    let loops = scheduler.separates_callbacks().then(|| scheduler.keep());
+    let has_begun = task.state().start_job();
+    detach(task);
+    if !has_begun {
+        // Panic: the closure's captures are user code.
         drop_quietly(work);
-        // SAFETY: still claimed, and the body is there.
+        // SAFETY: still claimed.
         unsafe { promise::end_cancelled(task, cancel::take_request(task)) };
         drop(Release(task));
         return;
     }
-    // SAFETY: the job's reference; the body begins as it must, and the closure is out of it.
+    // SAFETY: the job's reference; the closure is out of the cell.
     let promise = unsafe { Promise::<R>::from_ptr(task) };
-    detach(task);
     let result = enter(task, work);
     match loops {
         None => keep(promise, result),

@@ -1,6 +1,6 @@
 //! Tasks: one cell each, whoever fills it.
 //!
-//! A cell is one allocation: a header of 80 bytes, then the future, later the output in its place. What only some
+//! A cell is one allocation: a header of 64 bytes, what its kind needs beside, then the future, later the output in its place. What only some
 //! tasks need (a name, callbacks, a second waiter, a context) is in a side block that is made when the need arises.
 //!
 //! | file | what |
@@ -13,6 +13,7 @@
 //! | [`handle`], [`join`], [`weak`] | a task seen from outside |
 //! | [`awaitable`] | a task among other things that can be awaited |
 //! | [`promise`], [`job`] | tasks that are not polled: completed by hand, or by a closure on some executor |
+//! | [`job_queue`] | closures that wait for an executor's thread |
 //! | [`observe`], [`group`], [`members`] | what combinators need: the ends of tasks, failure; a record that several tasks share |
 //! | [`context`] | context variables |
 //! | [`error`], [`schedule`] | how tasks fail; what they need from a scheduler |
@@ -29,6 +30,7 @@ pub(crate) mod group;
 pub(crate) mod handle;
 pub(crate) mod header;
 pub(crate) mod job;
+pub(crate) mod job_queue;
 pub(crate) mod join;
 pub(crate) mod leaf;
 pub(crate) mod members;

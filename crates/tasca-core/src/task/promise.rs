@@ -4,13 +4,10 @@ use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::pin::Pin;
-use std::ptr::NonNull;
-use std::sync::Arc;
-use std::task::{Context as PollContext, Poll};
+use std::sync::{Arc, LazyLock, Weak};
 
 use super::cancel;
-use super::cell::{self, Birth};
+use super::cell::{self, Birth, Filling};
 use super::current;
 use super::error::{CancelMessage, Problem, Reporter, TaskError};
 use super::ext::{Ext, Standing};
@@ -21,18 +18,15 @@ use super::state::{CancelRequest, Kind};
 use crate::primitive::{Ordering, StaticU64};
 use crate::slab::Block;
 
-/// What a passive cell holds until it is completed: the scheduler that its callbacks run on.
-pub(super) struct Passive<T> {
-    pub(super) scheduler: Arc<dyn Schedule>,
-    pub(super) marker: PhantomData<fn() -> T>,
-}
+/// What fills a cell that is completed by hand: nothing, until then.
+struct ByHand<T>(PhantomData<fn() -> T>);
 
-impl<T> Future for Passive<T> {
+impl<T> Filling for ByHand<T> {
+    type Annex = ();
+    type Content = ();
     type Output = T;
 
-    fn poll(self: Pin<&mut Self>, _: &mut PollContext<'_>) -> Poll<T> {
-        unreachable!("a passive cell is never queued")
-    }
+    unsafe fn drop_content(_: TaskPtr) {}
 }
 
 /// An id for a promise that is made outside any runtime.
@@ -43,14 +37,24 @@ pub(super) fn next_id_outside() -> u64 {
 }
 
 /// The scheduler of promises that were made outside any runtime: callbacks run where the promise is kept.
-pub(super) struct Inline;
+struct Inline {
+    anchor: Anchor,
+}
 
-static INLINE: Inline = Inline;
-static INLINE_ANCHOR: Anchor = Anchor::new(&raw const INLINE);
+static INLINE: LazyLock<Arc<Inline>> = LazyLock::new(|| {
+    Arc::new_cyclic(|me: &Weak<Inline>| Inline {
+        anchor: Anchor::new(me.as_ptr()),
+    })
+});
+
+/// The scheduler for what is made here, on this thread, kept for the cell.
+pub(super) fn scheduler_here() -> Arc<dyn Schedule> {
+    current::keep_scheduler().unwrap_or_else(|| INLINE.keep())
+}
 
 impl Schedule for Inline {
     fn anchor(&self) -> &Anchor {
-        &INLINE_ANCHOR
+        &self.anchor
     }
 
     fn schedule(&self, _: cell::Runnable) {
@@ -70,7 +74,8 @@ impl Schedule for Inline {
     }
 
     fn keep(&self) -> Arc<dyn Schedule> {
-        Arc::new(Self)
+        let inline: &Arc<Self> = &INLINE;
+        Arc::clone(inline) as Arc<dyn Schedule>
     }
 
     fn reporter(&self) -> Reporter {
@@ -119,26 +124,17 @@ pub(crate) fn new_promise<T: Send + 'static>(
     location: &'static Location<'static>,
     ext: Option<Block<Ext>>,
 ) -> (Promise<T>, Task<T>) {
-    let scheduler = current::keep_scheduler().unwrap_or_else(|| Arc::new(Inline));
+    let scheduler = scheduler_here();
     let birth = Birth {
         kind: Kind::Passive,
         home: None,
         id: scheduler.next_promise_id(),
         location,
-        scheduler: NonNull::from(scheduler.anchor()),
+        scheduler: Anchor::entrust(scheduler),
         ext,
     };
-    // SAFETY: (1) the cell's own body keeps the scheduler until the task is done. (2) The body is
-    // `Send` and `'static` but for `T`, of which it holds none; the output is sendable.
-    let task = unsafe {
-        cell::new_in_place(
-            Passive::<T> {
-                scheduler,
-                marker: PhantomData,
-            },
-            birth,
-        )
-    };
+    // SAFETY: (1) entrusted just now. (2) The output is sendable, and there is no content.
+    let task = unsafe { cell::new_passive::<ByHand<T>, Promise<T>>((), birth) };
     // The runtime's reference of an ordinary task is the promise's here.
     let promise = Promise {
         task,
@@ -163,12 +159,11 @@ impl<T> Promise<T> {
         if !task.state().claim() {
             return Err(value);
         }
-        // SAFETY: the claim made this thread the only one to complete the task; the body is moved out here and
-        // replaced below. (That of a job begins with this, and the rest has been taken out.)
-        let passive = unsafe { task.body::<Passive<T>>().read() };
-        // SAFETY: the memory is the claimant's and fits the output.
+        // SAFETY: the claim made this thread the only one to complete the task.
+        let scheduler = unsafe { take_scheduler(task) };
+        // SAFETY: the memory is the claimant's and fits the output. (There is no content: a job's has been taken out.)
         unsafe { task.body::<Result<T, TaskError>>().write(Ok(value)) };
-        self.complete(&*passive.scheduler);
+        self.complete(&*scheduler);
         Ok(())
     }
 
@@ -183,9 +178,9 @@ impl<T> Promise<T> {
             return Err(payload);
         }
         // SAFETY: the claim made this thread the only one to complete the task.
-        let scheduler = unsafe { scheduler_of::<T>(task) };
+        let scheduler = unsafe { take_scheduler(task) };
         let error = TaskError::panicked(task.task_name(), payload, Some(scheduler.reporter()));
-        // SAFETY: as above; the body is there.
+        // SAFETY: as above; there is no content.
         unsafe { (task.header().vtable.fail)(task, error, false) };
         self.complete(&*scheduler);
         Ok(())
@@ -215,8 +210,7 @@ impl<T> Promise<T> {
 
     /// # Safety
     ///
-    /// The caller gives the promise's reference of a passive cell whose body begins with a [`Passive`] for `T`, and
-    /// has nothing else in it that would have to be dropped.
+    /// The caller gives the promise's reference of a passive cell for a `T` that has no content, or none any more.
     pub(super) unsafe fn from_ptr(task: TaskPtr) -> Self {
         Self {
             task,
@@ -239,16 +233,14 @@ pub(super) fn complete(task: TaskPtr, scheduler: &dyn Schedule) {
     }
 }
 
-/// The scheduler that a passive cell keeps, kept further.
+/// Takes over the reference to its scheduler that a passive cell has.
 ///
 /// # Safety
 ///
-/// `task` is a passive cell for `T`, claimed by the caller, with its body in place.
-unsafe fn scheduler_of<T>(task: TaskPtr) -> Arc<dyn Schedule> {
-    // SAFETY: the caller's promise.
-    unsafe { task.body::<Passive<T>>().as_ref() }
-        .scheduler
-        .clone()
+/// `task` is a passive cell, which the caller has claimed and completes before it drops the reference.
+pub(super) unsafe fn take_scheduler(task: TaskPtr) -> Arc<dyn Schedule> {
+    // SAFETY: entrusted when the cell was made; a claim to complete is won once.
+    unsafe { Anchor::redeem(task.header().scheduler) }
 }
 
 /// Completes a passive task as cancelled, at once (rule C20). `false` if it is done, or about to be.
@@ -278,13 +270,13 @@ pub(super) fn cancel_passive(task: TaskPtr, message: Option<&CancelMessage>) -> 
 ///
 /// # Safety
 ///
-/// The caller has claimed the task, whose body is in place.
+/// The caller has claimed the task.
 pub(super) unsafe fn end_cancelled(task: TaskPtr, message: Option<CancelMessage>) {
-    // SAFETY: a passive cell that is not done keeps its scheduler.
-    let scheduler = unsafe { task.scheduler() }.keep();
+    // SAFETY: the caller's promise.
+    let scheduler = unsafe { take_scheduler(task) };
     task.state().acquire();
     let error = cancel::cancelled(task, message);
-    // SAFETY: claimed, and the body is there.
+    // SAFETY: claimed, and not done.
     unsafe { (task.header().vtable.fail)(task, error, false) };
     complete(task, &*scheduler);
 }

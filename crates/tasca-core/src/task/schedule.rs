@@ -1,6 +1,7 @@
 //! What a task needs from whoever runs it.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::cell::Runnable;
 use super::error::Problem;
@@ -12,7 +13,7 @@ pub(crate) type Callback = Box<dyn FnOnce() + Send>;
 /// it is one word in each task; a pointer to the trait object would be two.
 #[derive(Debug)]
 pub(crate) struct Anchor {
-    // Invariant: points to the scheduler that this is part of.
+    // Invariant: points to the scheduler that this is part of, as the `Arc` that it is in does.
     scheduler: *const dyn Schedule,
 }
 
@@ -22,7 +23,7 @@ unsafe impl Send for Anchor {}
 unsafe impl Sync for Anchor {}
 
 impl Anchor {
-    /// For the scheduler at `scheduler`, which may yet have to be made.
+    /// For the scheduler at `scheduler`, where an `Arc` has it, or will have it once it is made.
     pub(crate) const fn new(scheduler: *const dyn Schedule) -> Self {
         Self { scheduler }
     }
@@ -38,6 +39,25 @@ impl Anchor {
         let this = unsafe { this.as_ref() };
         // SAFETY: the invariant, and the caller's promise.
         unsafe { &*this.scheduler }
+    }
+
+    /// Leaves a reference with whoever gets the pointer.
+    pub(crate) fn entrust(scheduler: Arc<dyn Schedule>) -> NonNull<Self> {
+        let this = NonNull::from(scheduler.anchor());
+        let _entrusted = Arc::into_raw(scheduler);
+        this
+    }
+
+    /// Takes back what was [entrusted](Self::entrust).
+    ///
+    /// # Safety
+    ///
+    /// The pointer came from there, and this is done once.
+    pub(crate) unsafe fn redeem(this: NonNull<Self>) -> Arc<dyn Schedule> {
+        // SAFETY: the reference that was entrusted keeps the scheduler, and this as a part of it.
+        let scheduler = unsafe { this.as_ref() }.scheduler;
+        // SAFETY: the invariant: it is where the `Arc` has it. The reference is taken back once.
+        unsafe { Arc::from_raw(scheduler) }
     }
 }
 
@@ -74,7 +94,7 @@ pub(crate) trait Schedule: Send + Sync {
     fn report(&self, problem: Problem);
 
     /// A reference that keeps the scheduler alive.
-    fn keep(&self) -> std::sync::Arc<dyn Schedule>;
+    fn keep(&self) -> Arc<dyn Schedule>;
 
     /// An id for a new job.
     fn next_job_id(&self) -> u64 {

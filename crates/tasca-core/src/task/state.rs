@@ -60,7 +60,7 @@ const CANCELLED: u64 = 1 << 12;
 const PANICKED: u64 = 1 << 13;
 /// A thread blocks on this task; the end of the runtime does not end it.
 const ROOT: u64 = 1 << 14;
-/// Passive, and completed by a closure that an executor runs; listed like a task. STARTED says that the closure has begun.
+/// Passive, and completed by a closure that an executor runs; listed like a task. STARTED says that the closure has left the cell.
 const JOB: u64 = 1 << 15;
 /// The output is an error, and the task was spawned to tell one from a value: a request does not overtake it.
 const FAILED: u64 = 1 << 16;
@@ -452,14 +452,14 @@ impl State {
         })
     }
 
-    /// For a job whose closure the caller has claimed and taken out: lets go of the claim, so that the task can be
-    /// cancelled while the closure runs. `false` if it was cancelled within the claim: the caller is still its
-    /// holder, ends it, and does not run the closure.
+    /// For a job whose closure the caller has claimed and taken out, which STARTED says from now on: lets go of the claim, so
+    /// that the task can be cancelled while the closure runs. `false` if it was cancelled within the claim: the caller is
+    /// still its holder, ends it, and does not run the closure.
     pub(crate) fn start_job(&self) -> bool {
         self.transition(|s| {
             debug_assert!(s.is_owned() && s.is_job(), "the caller has claimed a job");
             if s.has_cancel() {
-                (false, None)
+                (false, Some(s.0 | STARTED))
             } else {
                 (true, Some((s.0 & !OWNED) | STARTED))
             }

@@ -10,6 +10,7 @@ mod driver;
 #[path = "../../../../tests/src/guard.rs"]
 mod guard;
 mod idle;
+mod job_queue;
 mod patience;
 #[cfg(unix)]
 mod poller;

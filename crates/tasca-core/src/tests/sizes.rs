@@ -6,18 +6,28 @@ use std::time::Duration;
 use crate::driver::Driver;
 use crate::io::Async;
 use crate::scheduler::timers::Shard;
+use crate::task::cancel::Note;
 use crate::task::ext::Ext;
 use crate::task::header::Header;
+use crate::task::job::Job;
+use crate::task::job_queue::Link;
 use crate::time::{Sleep, sleep};
 
 /// Bytes of the cell of a task with this future, whose output is smaller.
 fn cell_bytes<F>(_: &F) -> usize {
-    (size_of::<Header>() + size_of::<F>()).next_multiple_of(8)
+    (size_of::<Header>() + size_of::<Note>() + size_of::<F>()).next_multiple_of(8)
 }
 
 #[test]
 fn a_task_is_80_bytes_and_its_future() {
-    assert_eq!(size_of::<Header>(), 80);
+    assert_eq!(size_of::<Header>() + size_of::<Note>(), 80);
+}
+
+/// A closure that waits for a thread takes nothing beside its cell: the place in the queue is in there.
+#[test]
+fn a_job_is_72_bytes_and_its_closure_or_output() {
+    assert_eq!(size_of::<Header>() + size_of::<Link>(), 72);
+    assert_eq!(size_of::<Job>(), 8);
 }
 
 #[test]

@@ -67,6 +67,8 @@ fn a_cell_is_free_aligned_and_apart_from_others() {
     let _alone = alone();
     for (bytes, align) in [
         (1, 1),
+        (72, 8),
+        (73, 8),
         (88, 8),
         (89, 8),
         (89, 16),

@@ -179,7 +179,7 @@ fn a_walker_sees_a_new_cell_whole() {
                 let met = unsafe { TaskRef::try_from_cell(state.cast(), Live::Any) };
                 if let Some(task) = met {
                     // Nobody else looks at it in this model; loom does.
-                    task.ptr().header().waits_for.with(|_| ());
+                    task.ptr().header().waiter.with(|_| ());
                 }
             });
         }

@@ -145,7 +145,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     m("task::cancel::a_panic_meets_a_wake_and_a_request",
       "task/cell.rs",
       "unsafe fn poll(",
-      "drop(unsafe { Self::drop_future(task) });",
+      "drop(unsafe { Self::drop_content(task) });",
       "",
       "a future that panicked is not dropped"),
     m("task::cancel::a_request_that_is_taken_back",
