@@ -126,6 +126,7 @@ fn panics_cost_no_thread() {
             .build()
             .unwrap();
         wait_for_workers("panic", 4);
+        let before = threads("panic-worker-");
         for _ in 0..100 {
             drop(
                 runtime
@@ -137,7 +138,9 @@ fn panics_cost_no_thread() {
                 .call_soon(|| resume_unwind(Box::new("in a callback")));
         }
         assert_eq!(problems.wait(200).len(), 200);
-        wait_for_workers("panic", 4);
+        // On a machine that is busy with other things a spare one may have come.
+        let after = threads("panic-worker-");
+        assert!(before.iter().all(|name| after.contains(name)), "{after:?}");
     });
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, ExitStatus, Stdio};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tasca_tests::end_if_it_hangs;
 
 /// Set in the process of such a test; says which one it is.
@@ -59,6 +60,17 @@ pub(crate) fn again(test: &str) -> Command {
         .env(KEY, test)
         .env_remove("RUST_BACKTRACE");
     command
+}
+
+/// Lets this process have as many descriptors as it may, which is more than shells let their programs have; gives how many that is.
+pub(crate) fn raise_descriptor_limit() -> usize {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("the soft limit can be raised to the hard one");
+    maximum.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX))
 }
 
 /// How many descriptors are open.

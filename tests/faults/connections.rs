@@ -12,7 +12,7 @@ use tasca::time::sleep;
 use tasca::{Handle, Runtime, Task, promise, spawn, timeout, to_thread, yield_now};
 use tasca_tests::{Counter, Gate, Problems};
 
-use crate::alone::{alone, n_descriptors};
+use crate::alone::{alone, n_descriptors, raise_descriptor_limit};
 use crate::denied::{Denied, deny};
 use crate::until;
 
@@ -42,6 +42,12 @@ where
             until(|| n_descriptors() == before);
         }
     });
+}
+
+/// How many connections this process may have, with both ends here.
+fn n_connections_max() -> usize {
+    const N_OTHERS: usize = 100;
+    raise_descriptor_limit().saturating_sub(N_OTHERS) / 2
 }
 
 /// Echoes until the peer is gone, however it goes.
@@ -139,10 +145,10 @@ fn a_flood_of_connections_is_served_to_the_last() {
     on_sockets(
         "connections::a_flood_of_connections_is_served_to_the_last",
         || async {
-            const N_CLIENTS: usize = 1500;
+            let n_clients = 1500.min(n_connections_max());
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
-            let clients: Vec<_> = (0..N_CLIENTS)
+            let clients: Vec<_> = (0..n_clients)
                 .map(|_| {
                     spawn(async move {
                         let mut stream = TcpStream::connect(address).await?;
@@ -155,7 +161,7 @@ fn a_flood_of_connections_is_served_to_the_last() {
                 yield_now().await;
             }
             let accepting = spawn(async move {
-                for _ in 0..N_CLIENTS {
+                for _ in 0..n_clients {
                     let (stream, _) = listener.accept().await?;
                     drop(spawn(echo(stream)));
                 }
@@ -175,7 +181,7 @@ fn a_thousand_slow_clients_do_not_hold_up_a_fast_one() {
     on_sockets(
         "connections::a_thousand_slow_clients_do_not_hold_up_a_fast_one",
         || async {
-            const N_SLOW: usize = 1000;
+            let n_slow = 1000.min(n_connections_max());
             let lines = Counter::new();
             let counted = lines.clone();
             let (accepting, address) = server(move |mut stream| {
@@ -195,7 +201,7 @@ fn a_thousand_slow_clients_do_not_hold_up_a_fast_one() {
             .await?;
             // Slow ones take turns, so many with each answer to the fast one: they are no load of their own.
             let (turns, hurry) = (Arc::new(Semaphore::new(0)), Gate::new());
-            let slow: Vec<_> = (0..N_SLOW)
+            let slow: Vec<_> = (0..n_slow)
                 .map(|_| {
                     let (turns, hurry) = (Arc::clone(&turns), hurry.clone());
                     spawn(async move {
@@ -216,11 +222,11 @@ fn a_thousand_slow_clients_do_not_hold_up_a_fast_one() {
                 (0..5).for_each(|_| turns.release());
             }
             hurry.open();
-            (0..N_SLOW).for_each(|_| turns.release());
+            (0..n_slow).for_each(|_| turns.release());
             for task in slow {
                 task.await?;
             }
-            assert_eq!(lines.get(), 200 + N_SLOW);
+            assert_eq!(lines.get(), 200 + n_slow);
             drop(fast);
             accepting.cancel();
             drop(accepting.outcome().await);

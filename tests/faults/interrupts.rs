@@ -1,9 +1,9 @@
 //! SIGINT at any moment of a program: while it starts, runs, ends. It always ends, and the signal is never swallowed.
 
 use std::future::pending;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Stdio, exit};
+use std::process::{Child, ChildStderr, ExitStatus, Stdio, exit};
 use std::time::{Duration, Instant};
 
 use tasca::{finally, run, spawn};
@@ -47,26 +47,44 @@ fn say(line: &str) {
     eprintln!("{line}");
 }
 
+/// The program, and what it says: it fails if nobody is there to read that.
+struct Program {
+    process: Child,
+    _said: BufReader<ChildStderr>,
+}
+
 /// Starts the program and waits until it has said `line`.
-fn start_until(line: &str) -> Child {
-    let mut child = again("interrupts::program")
+fn start_until(line: &str) -> Program {
+    let mut process = again("interrupts::program")
         .arg("--ignored")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("a process can be started");
-    let said = BufReader::new(child.stderr.take().expect("it is piped"));
-    let found = said.lines().any(|it| it.is_ok_and(|it| it == line));
+    let mut said = BufReader::new(process.stderr.take().expect("it is piped"));
+    let found = said
+        .by_ref()
+        .lines()
+        .any(|it| it.is_ok_and(|it| it == line));
     assert!(found, "it never says {line:?}");
-    child
+    Program {
+        process,
+        _said: said,
+    }
 }
 
-fn interrupt(child: &Child) {
-    let pid = i32::try_from(child.id()).expect("a pid is positive");
-    // SAFETY: the child has not been waited for, so the number is still its own.
-    let status = unsafe { libc::kill(pid, libc::SIGINT) };
-    assert_eq!(status, 0);
+impl Program {
+    fn interrupt(&self) {
+        let pid = i32::try_from(self.process.id()).expect("a pid is positive");
+        // SAFETY: the child has not been waited for, so the number is still its own.
+        let status = unsafe { libc::kill(pid, libc::SIGINT) };
+        assert_eq!(status, 0);
+    }
+
+    fn end(mut self) -> ExitStatus {
+        self.process.wait().expect("a child can be waited for")
+    }
 }
 
 /// Lets so much time pass: the moment of the signal is what is being varied.
@@ -82,10 +100,10 @@ fn pass(delay: Duration) {
 fn an_interrupt_while_it_starts_is_not_swallowed() {
     for n in 0..40 {
         guarded("start", move || {
-            let mut child = start_until("starts");
+            let program = start_until("starts");
             pass(Duration::from_micros(n * 25));
-            interrupt(&child);
-            let status = child.wait().expect("a child can be waited for");
+            program.interrupt();
+            let status = program.end();
             assert!(
                 status.signal() == Some(libc::SIGINT) || status.code() == Some(INTERRUPTED),
                 "{status} after {n}"
@@ -99,11 +117,11 @@ fn an_interrupt_while_it_starts_is_not_swallowed() {
 fn a_second_interrupt_while_it_ends_ends_it_at_once() {
     for n in 0..30 {
         guarded("end", move || {
-            let mut child = start_until("runs");
-            interrupt(&child);
+            let program = start_until("runs");
+            program.interrupt();
             pass(Duration::from_micros(n * 200));
-            interrupt(&child);
-            let status = child.wait().expect("a child can be waited for");
+            program.interrupt();
+            let status = program.end();
             assert!(
                 status.signal() == Some(libc::SIGINT) || status.code() == Some(INTERRUPTED),
                 "{status} after {n}"

@@ -297,7 +297,11 @@ fn run_does_not_wait_for_ever() {
                 1
             });
             assert_eq!(value.unwrap(), 1);
-            assert_eq!(drops.get(), 1, "dropped where it was");
+            // Dropped where it was, by a worker that may have had no processor for as long as that.
+            while drops.get() == 0 {
+                thread::yield_now();
+            }
+            assert_eq!(drops.get(), 1);
         });
     }
 }

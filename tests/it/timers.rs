@@ -61,7 +61,7 @@ fn a_cancelled_sleep_does_not_move_the_clock() {
 
 #[test]
 fn sleepers_wake_in_the_order_of_their_deadlines() {
-    on_each(
+    in_order(
         &[
             Kind::Deterministic(0),
             Kind::Deterministic(3),
