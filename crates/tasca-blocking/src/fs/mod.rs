@@ -51,6 +51,17 @@ pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// # Cancel safety
 ///
 /// As for [`read`].
+///
+/// # Examples
+///
+/// ```
+/// use tasca_blocking::fs;
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// let manifest = fs::read_to_string("Cargo.toml").await?;
+/// assert!(manifest.starts_with("[package]"));
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     with_path(path, std::fs::read_to_string).await
 }
@@ -64,6 +75,19 @@ pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 /// # Cancel safety
 ///
 /// As for [`read`]: a file that is being written is written to its end.
+///
+/// # Examples
+///
+/// ```
+/// use tasca_blocking::fs;
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # let folder = tempfile::tempdir().unwrap();
+/// # rt.block_on(async {
+/// # let path = folder.path().join("greeting");
+/// fs::write(&path, "hello").await?;
+/// assert_eq!(fs::read(&path).await?, b"hello");
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub async fn write(
     path: impl AsRef<Path>,
     contents: impl AsRef<[u8]> + Send + 'static,
@@ -80,6 +104,16 @@ pub async fn write(
 /// # Cancel safety
 ///
 /// As for [`read`].
+///
+/// # Examples
+///
+/// ```
+/// use tasca_blocking::fs;
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// assert!(fs::metadata("Cargo.toml").await?.is_file());
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     with_path(path, std::fs::metadata).await
 }
@@ -93,6 +127,19 @@ pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 /// # Cancel safety
 ///
 /// As for [`read`].
+///
+/// # Examples
+///
+/// ```
+/// use tasca_blocking::fs;
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # let folder = tempfile::tempdir().unwrap();
+/// # rt.block_on(async {
+/// let deep = folder.path().join("a/b");
+/// fs::create_dir_all(&deep).await?;
+/// assert!(fs::metadata(&deep).await?.is_dir());
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     with_path(path, std::fs::create_dir_all).await
 }
@@ -106,6 +153,20 @@ pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Cancel safety
 ///
 /// As for [`read`].
+///
+/// # Examples
+///
+/// ```
+/// use tasca_blocking::fs;
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # let folder = tempfile::tempdir().unwrap();
+/// # rt.block_on(async {
+/// # let path = folder.path().join("file");
+/// # fs::write(&path, "").await?;
+/// fs::remove_file(&path).await?;
+/// assert!(fs::metadata(&path).await.is_err());
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
     with_path(path, std::fs::remove_file).await
 }
@@ -119,6 +180,20 @@ pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Cancel safety
 ///
 /// As for [`read`].
+///
+/// # Examples
+///
+/// ```
+/// use tasca_blocking::fs;
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # let folder = tempfile::tempdir().unwrap();
+/// # rt.block_on(async {
+/// # let path = folder.path().join("directory");
+/// # fs::create_dir_all(&path).await?;
+/// fs::remove_dir_all(&path).await?;
+/// assert!(fs::metadata(&path).await.is_err());
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     with_path(path, std::fs::remove_dir_all).await
 }
@@ -132,6 +207,20 @@ pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Cancel safety
 ///
 /// As for [`read`].
+///
+/// # Examples
+///
+/// ```
+/// use tasca_blocking::fs;
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # let folder = tempfile::tempdir().unwrap();
+/// # rt.block_on(async {
+/// # let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+/// # fs::write(&from, "hello").await?;
+/// fs::rename(&from, &to).await?;
+/// assert_eq!(fs::read(&to).await?, b"hello");
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
     let to: PathBuf = to.as_ref().to_owned();
     with_path(from, move |from| std::fs::rename(from, to)).await

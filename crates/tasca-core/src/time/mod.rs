@@ -58,6 +58,18 @@ pub fn sleep(delay: Duration) -> Sleep {
 /// # Cancel safety
 ///
 /// As for [`sleep`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// # let rt = tasca_core::Runtime::builder().current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// let deadline = Instant::now() + Duration::from_millis(5);
+/// tasca_core::time::sleep_until(deadline).await;
+/// assert!(Instant::now() >= deadline);
+/// # });
+/// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
         stage: Stage::New(Until::At(deadline)),
@@ -256,6 +268,21 @@ impl Interval {
     }
 
     /// Leaves out the ticks that are due already; gives their number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tasca_core::time::{interval, sleep};
+    /// # let rt = tasca_core::Runtime::builder().deterministic(0).build().unwrap();
+    /// # rt.block_on(async {
+    /// let mut interval = interval(Duration::from_secs(1));
+    /// let first = interval.tick().await;
+    /// sleep(Duration::from_millis(3_500)).await;
+    /// assert_eq!(interval.skip_missed(), 2);
+    /// assert_eq!(interval.tick().await - first, Duration::from_secs(3));
+    /// # });
+    /// ```
     pub fn skip_missed(&mut self) -> u32 {
         let now = current::with_shared(|shared| shared.map(|shared| shared.clock.now()));
         let late = now
