@@ -106,7 +106,7 @@ fn a_job_that_outlasts_the_end_is_reported_with_its_place_and_left() {
         let seen = problems.clone();
         let rt = Runtime::builder()
             .worker_threads(1)
-            .shutdown_timeout(Duration::from_millis(10))
+            .shutdown_timeout(Duration::from_millis(100))
             .exception_handler(move |problem| {
                 assert_eq!(problem.trouble(), Trouble::Shutdown);
                 seen.lock()

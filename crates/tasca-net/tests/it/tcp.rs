@@ -422,15 +422,25 @@ fn names_are_looked_up() {
 #[test]
 fn a_port_can_be_bound_again_at_once() {
     on_each_runtime(|| async {
-        let (listener, address) = listener().await;
-        let (client, server) = try_join(TcpStream::connect(address), listener.accept())
-            .await
-            .unwrap();
-        drop(listener);
-        // The side that closes first keeps the port in TIME_WAIT.
-        drop(server);
-        drop(client);
-        TcpListener::bind(address).await.unwrap();
+        let bind_again = async || {
+            let (listener, address) = listener().await;
+            let (client, server) = try_join(TcpStream::connect(address), listener.accept())
+                .await
+                .unwrap();
+            drop(listener);
+            // The side that closes first keeps the port in TIME_WAIT.
+            drop(server);
+            drop(client);
+            TcpListener::bind(address).await
+        };
+        // Somebody else may be given the very port; not three times in a row.
+        let mut bound = bind_again().await;
+        for _ in 0..2 {
+            if bound.is_err() {
+                bound = bind_again().await;
+            }
+        }
+        bound.unwrap();
     });
 }
 
