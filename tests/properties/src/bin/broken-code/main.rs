@@ -38,6 +38,12 @@ impl Bench {
 
     /// Fails if a test is red though nothing is broken.
     fn check_sound(&self, breaks: &[&Break]) -> Result<(), Trouble> {
+        let suites: BTreeSet<_> = breaks.iter().map(|b| b.suite).collect();
+        for suite in suites {
+            if let Err(said) = self.copy.build(suite.0)? {
+                return Err(format!("with nothing broken:\n{said}").into());
+            }
+        }
         let tests: BTreeSet<_> = breaks.iter().map(|b| (b.suite, b.test)).collect();
         for (suite, test) in tests {
             match self.test(suite, test)? {
