@@ -23,6 +23,7 @@ const INTERNAL: &[&str] = &[
     "leaf",
     // What the blocking crate fills, and registers with a runtime; shown under `blocking`.
     "Extension",
+    "JobQueue",
     "Process",
     "current_job",
     "current_job_cancelled",
