@@ -36,6 +36,10 @@
 //! to tasca's: above 1, tasca is ahead. The heading has the load of the machine before the run: what
 //! competes for the cores makes medians and quartiles wide apart from the lowest.
 //!
+//! Before each measurement the program waits, a tenth of a second at most, until nothing else runs on its core, which two
+//! processors may share. In the end it says how many measurements began on a shared one all the same: where they are
+//! many, the runtimes did not have equal conditions, and the run should be made again.
+//!
 //! System calls are counted by the tool `perf`, which does not slow the program down, but has to be there
 //! and to be allowed to (as root, or with `kernel.perf_event_paranoid` at -1).
 //!
@@ -50,6 +54,7 @@ use std::{env, fs, process::ExitCode};
 use tasca_benches::{page::put_between, workload::Effort, workloads};
 
 use crate::{
+    gauge::Gauge,
     options::Options,
     others::Program,
     report::{Report, print_row},
@@ -57,6 +62,7 @@ use crate::{
 };
 
 mod chart;
+mod gauge;
 mod machine;
 mod markdown;
 mod measure;
@@ -148,9 +154,14 @@ fn measure(options: &Options) -> Result<Report, String> {
         options.duration.as_millis(),
     );
     let mut n_failed = 0;
+    let mut gauge = if options.smoke {
+        Gauge::impatient()
+    } else {
+        Gauge::new()
+    };
     for entry in options.entries() {
         for &workers in &options.workers {
-            let measured = measure::measure(&entry, workers, options, &mut programs);
+            let measured = measure::measure(&entry, workers, options, &mut programs, &mut gauge);
             for message in &measured.failed {
                 eprintln!("{} with {workers} workers: {message}", entry.name);
             }
@@ -159,11 +170,13 @@ fn measure(options: &Options) -> Result<Report, String> {
                 print_row(row, report::ratio(&measured.rows, row));
             }
             report.update(measured.rows);
+            report.counts = gauge.counts();
             if let Some(path) = &options.json {
                 write(path, &report.to_json())?;
             }
         }
     }
+    println!("# {}", report.shared_cores());
     if options.smoke && n_failed > 0 {
         return Err(format!("{n_failed} measurements failed"));
     }

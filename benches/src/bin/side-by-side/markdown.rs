@@ -13,10 +13,11 @@ const COLUMNS: [&str; 2] = ["tokio", "smol"];
 /// Every figure of `report`: a line for each workload and number of workers.
 pub(crate) fn table(report: &Report) -> String {
     let mut text = format!(
-        "Machine: {}. {}. Load average when the last run began: {}.\n\n",
+        "Machine: {}. {}. Load average when the last run began: {}; in it {}.\n\n",
         report.machine,
         report.date(),
         report.load,
+        report.shared_cores(),
     );
     text.push_str("| workload | workers | by | tasca | tokio | smol | others and limits |\n");
     text.push_str("|---|---|---|---|---|---|---|\n");

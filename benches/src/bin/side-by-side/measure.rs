@@ -7,7 +7,7 @@ use std::{
 
 use tasca_benches::workload::{Case, Entry, Metric};
 
-use crate::{options::Options, others::Program, report::Row, watch};
+use crate::{gauge::Gauge, options::Options, others::Program, report::Row, watch};
 
 /// What takes longer than this in all rounds together is measured in fewer of them.
 const ALL_ROUNDS_MAX: Duration = Duration::from_secs(2);
@@ -80,6 +80,7 @@ pub(crate) fn measure(
     workers: usize,
     options: &Options,
     programs: &mut [Program],
+    gauge: &mut Gauge,
 ) -> Measured {
     let cases = entry.cases.iter().map(|case| match entry.metric {
         Metric::Bytes => Contender::Fresh(case),
@@ -114,6 +115,7 @@ pub(crate) fn measure(
     for round in 0..rounds {
         for turn in 0..contenders.len() {
             let index = (round + turn) % contenders.len();
+            gauge.await_whole_core();
             match contenders[index].measure(entry, workers, lengths[index]) {
                 Ok(figure) => samples[index].push(figure),
                 Err(message) => failed.push(message),

@@ -5,7 +5,7 @@ use std::{fs, io::ErrorKind, time::Duration};
 use serde_json::{Value, json};
 use tasca_benches::workload::Entry;
 
-use crate::{OURS, machine};
+use crate::{OURS, gauge::Counts, machine};
 
 /// All figures of a run, and what they belong to.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(crate) struct Report {
     time: u64,
     rounds: u64,
     millis: u64,
+    pub(crate) counts: Counts,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -129,6 +130,7 @@ impl Report {
             time: machine::now(),
             rounds: rounds as u64,
             millis: duration.as_millis() as u64,
+            counts: Counts::default(),
             rows: Vec::new(),
         }
     }
@@ -136,6 +138,14 @@ impl Report {
     /// The day of the run.
     pub(crate) fn date(&self) -> String {
         machine::date(self.time)
+    }
+
+    /// How far the cores were this program's alone in the last run.
+    pub(crate) fn shared_cores(&self) -> String {
+        format!(
+            "{} of {} measurements began on a core that something else was using too",
+            self.counts.on_shared_core, self.counts.measurements,
+        )
     }
 
     /// The rows of one workload with one number of workers together, in the order in which they were
@@ -199,12 +209,18 @@ impl Report {
     fn from_json(value: &Value) -> Option<Self> {
         let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
         let rows = value.get("rows")?.as_array()?;
+        // A file from before they were counted has none.
+        let count = |name: &str| value.get(name).map_or(Some(0), Value::as_u64);
         Some(Self {
             machine: text("machine")?,
             load: text("load_average")?,
             time: value.get("time")?.as_u64()?,
             rounds: value.get("rounds")?.as_u64()?,
             millis: value.get("millis")?.as_u64()?,
+            counts: Counts {
+                measurements: count("measurements")?,
+                on_shared_core: count("on_shared_core")?,
+            },
             rows: rows.iter().map(Row::from_json).collect::<Option<_>>()?,
         })
     }
@@ -218,12 +234,14 @@ impl Report {
             .collect();
         format!(
             "{{\n  \"machine\": {},\n  \"load_average\": {},\n  \"time\": {},\n  \"rounds\": {},\n  \
-             \"millis\": {},\n  \"rows\": [\n{}\n  ]\n}}\n",
+             \"millis\": {},\n  \"measurements\": {},\n  \"on_shared_core\": {},\n  \"rows\": [\n{}\n  ]\n}}\n",
             json!(self.machine),
             json!(self.load),
             self.time,
             self.rounds,
             self.millis,
+            self.counts.measurements,
+            self.counts.on_shared_core,
             rows.join(",\n"),
         )
     }
@@ -231,7 +249,7 @@ impl Report {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Report, Row, ratio};
+    use super::{Counts, Report, Row, ratio};
 
     pub(crate) fn row(workload: &str, workers: usize, runtime: &str, samples: &[f64]) -> Row {
         Row {
@@ -250,6 +268,10 @@ pub(crate) mod tests {
             time: 0,
             rounds: 9,
             millis: 20,
+            counts: Counts {
+                measurements: 18,
+                on_shared_core: 2,
+            },
             rows,
         }
     }
