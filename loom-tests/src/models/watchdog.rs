@@ -7,7 +7,7 @@ use futures::future::join;
 
 use super::place::{Meeting, Place, read, spawn_on};
 use crate::explore::{one_preemption, two_threads};
-use crate::poller::Source;
+use crate::poller::{Events, Source};
 use crate::scheduler::shared::Shared;
 use crate::scheduler::timers::{Alarm, Timer};
 use crate::scheduler::watchdog::Watch;
@@ -108,6 +108,26 @@ fn who_wakes_up_is_seen_or_wakes_the_watchdog() {
 #[test]
 fn who_turns_back_is_seen_or_wakes_the_watchdog() {
     meets_a_watchdog_that_goes_to_sleep(|place| place.spawn(async {}));
+}
+
+/// Somebody looks into the poller of a worker that goes to sleep there, and takes the notification of what has been queued for it. Catches one who
+/// keeps that to himself.
+#[test]
+fn a_notification_that_a_visitor_takes_is_passed_on() {
+    two_threads(|| {
+        let mut place = Place::new(1);
+        let shared = Arc::clone(&place.shared);
+        let wakes_up = |worker: &Worker| {
+            worker.park();
+            worker.run_until(|| true);
+        };
+        place.beside_worker(wakes_up, || {
+            drop(spawn_on(&shared, async {}));
+            let visited = shared.driver.visit(0, &mut Events::new(), &mut Vec::new());
+            assert!(visited.is_ok());
+        });
+        place.run_after(|| shared.stop());
+    });
 }
 
 /// A task queues another one and blocks until that has run; the other worker is anywhere on its way to sleep. Catches a watchdog to which no poll is
