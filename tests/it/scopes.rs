@@ -4,6 +4,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use futures::future::{Either, select};
+use tasca::sync::Event;
 use tasca::time::sleep;
 use tasca::{
     Cancelled, Runtime, catch_cancelled, current_task, finally, promise, spawn, yield_now,
@@ -212,13 +213,11 @@ fn a_request_wins_in_every_branch_of_a_join() {
 fn only_one_of_two_scopes_side_by_side_takes_the_request() {
     everywhere(|_| async {
         let task = start(async {
-            let caught = Counter::new();
+            let (caught, over) = (Counter::new(), Event::new());
             let scope = async || {
-                if catch_cancelled(sleep(Duration::from_millis(30)))
-                    .await
-                    .is_err()
-                {
+                if catch_cancelled(over.wait()).await.is_err() {
                     caught.add();
+                    over.set();
                 }
             };
             futures::future::join(scope(), scope()).await;

@@ -43,8 +43,8 @@ fn a_failure_surfaces_when_the_item_is_awaited_and_the_stream_goes_on() {
 fn after_the_timeout_what_had_ended_comes_first_then_one_failure_for_each_that_had_not() {
     everywhere(|| async {
         let (quick, slow) = (spawn(async {}), stuck().await);
-        let ended = as_completed([&quick, &slow]).timeout(SHORT);
         quick.finished().await;
+        let ended = as_completed([&quick, &slow]).timeout(SHORT);
         tasca_core::time::sleep(SHORT * 3).await;
         assert!(ended.next().await.unwrap().unwrap().is_finished());
         assert!(ended.next().await.unwrap().is_err());
