@@ -43,8 +43,10 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let options = SpawnOptions::at(Location::caller());
+    let location = Location::caller();
     with_runtime(|shared| {
+        // Made here: on its way through closures it would be copied, each time as a whole.
+        let options = SpawnOptions::at(location);
         // SAFETY: the future is `Send` and `'static`.
         unsafe { shared.spawn(future, options) }
     })

@@ -185,20 +185,34 @@ pub(crate) unsafe fn free(cell: NonNull<u8>, class: Class) {
     // Ordering: Relaxed; a walker that still sees the old word finds COMPLETE in it and turns away,
     // and the next owner's Release store of a new state publishes the new contents.
     state.store(0, Ordering::Relaxed);
-    CACHE.with(|cache| {
-        if cache.attached.get() == 0 {
-            let depot = DEPOT.lock();
+    CACHE.with(
+        #[inline(always)]
+        |cache| {
+            if cache.attached.get() == 0 {
+                // SAFETY: the caller gives the cell up.
+                unsafe { give_back(cell, class) };
+                return;
+            }
+            let mine = &cache.free[class.index()];
             // SAFETY: the caller gives the cell up.
-            unsafe { depot.take_cell_back(class, cell) };
-            return;
-        }
-        let mine = &cache.free[class.index()];
-        // SAFETY: the caller gives the cell up.
-        unsafe { mine.push(cell) };
-        if mine.len.get() > CACHE_MAX {
-            trim(mine, class);
-        }
-    });
+            unsafe { mine.push(cell) };
+            if mine.len.get() > CACHE_MAX {
+                trim(mine, class);
+            }
+        },
+    );
+}
+
+/// Takes back what was freed on a thread that keeps no cells.
+///
+/// # Safety
+///
+/// As for [`free`].
+#[cold]
+unsafe fn give_back(cell: NonNull<FreeCell>, class: Class) {
+    let depot = DEPOT.lock();
+    // SAFETY: the caller gives the cell up.
+    unsafe { depot.take_cell_back(class, cell) };
 }
 
 #[cold]

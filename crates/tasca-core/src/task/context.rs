@@ -113,6 +113,16 @@ impl Context {
     /// What a spawned task inherits: nothing if there are no values.
     #[inline(always)]
     pub(crate) fn inherit() -> Option<Self> {
+        // Apart, for almost every task finds nothing, and that is to cost it a look.
+        let is_task_without =
+            |current: &current::Current| current.context().is_null() && current.task().is_some();
+        if current::with(is_task_without) {
+            return None;
+        }
+        Self::inherit_values()
+    }
+
+    fn inherit_values() -> Option<Self> {
         let context = current::with(current::Current::context);
         if context.is_null() {
             return Self::inherit_from_thread();

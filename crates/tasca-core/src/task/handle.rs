@@ -232,25 +232,38 @@ impl<T> Deref for Task<T> {
 }
 
 impl<T> Drop for Task<T> {
+    #[inline(always)]
     fn drop(&mut self) {
-        let Some(task) = self.task.take() else { return };
-        Join::forget(task);
-        match task.state().release_handle() {
-            ReleaseHandle::Detached { waiter: false } => {}
-            ReleaseHandle::Detached { waiter: true } => {
-                // SAFETY: the exchange took the slot back from the completer; the waker in it is ours.
-                let waker = unsafe { task.header().take_waiter() };
-                // SAFETY: the handle's reference, which the exchange left because of the slot.
-                unsafe { task.release() };
-                drop(waker);
-            }
-            ReleaseHandle::Done => {
-                let observed = task.state().load().is_observed();
-                // SAFETY: the task is done, and the handle owns the output.
-                unsafe { cell::drop_detached_output(task, observed) };
-                // SAFETY: the handle's reference, not used again.
-                unsafe { task.release() };
-            }
+        // A handle that gave its output has nothing left to do: that is seen where it is dropped.
+        if let Some(task) = self.task.take() {
+            // SAFETY: the handle is not used again.
+            unsafe { detach(task) };
+        }
+    }
+}
+
+/// Gives a handle up, and with it the output.
+///
+/// # Safety
+///
+/// The caller owns the handle of `task`, has not taken the output, and uses neither afterwards.
+unsafe fn detach(task: TaskPtr) {
+    Join::forget(task);
+    match task.state().release_handle() {
+        ReleaseHandle::Detached { waiter: false } => {}
+        ReleaseHandle::Detached { waiter: true } => {
+            // SAFETY: the exchange took the slot back from the completer; the waker in it is ours.
+            let waker = unsafe { task.header().take_waiter() };
+            // SAFETY: the handle's reference, which the exchange left because of the slot.
+            unsafe { task.release() };
+            drop(waker);
+        }
+        ReleaseHandle::Done => {
+            let observed = task.state().load().is_observed();
+            // SAFETY: the task is done, and the handle owns the output.
+            unsafe { cell::drop_detached_output(task, observed) };
+            // SAFETY: the handle's reference, not used again.
+            unsafe { task.release() };
         }
     }
 }

@@ -95,6 +95,7 @@ impl Join {
 
     /// A cancellation that the awaited task ended with counts before the waiter's own request (rule C10):
     /// it may be raised even where a leaf has to stand back.
+    #[inline(always)]
     fn ended_cancelled_while_requested(task: TaskPtr) -> bool {
         current::with(current::Current::delivering) && {
             let state = task.state().load();

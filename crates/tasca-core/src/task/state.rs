@@ -283,6 +283,7 @@ impl State {
     /// The word of a new cell, to be published with [`State::publish`].
     ///
     /// A task begins held by its maker, with two references: the runtime's and the handle's.
+    #[inline(always)]
     pub(crate) fn initial(kind: Kind, home: Option<usize>) -> u64 {
         let flags = match kind {
             Kind::Task => OWNED,
