@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, Weak};
 
 use super::cancel;
 use super::cell::{self, Birth, Filling};
@@ -36,20 +36,24 @@ pub(super) fn next_id_outside() -> u64 {
     super::PROMISE_ID | NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The scheduler of promises that were made outside any runtime: callbacks run where the promise is kept.
+/// The scheduler of one promise that was made outside any runtime: callbacks run where the promise is kept.
 struct Inline {
     anchor: Anchor,
+    me: Weak<Self>,
 }
 
-static INLINE: LazyLock<Arc<Inline>> = LazyLock::new(|| {
-    Arc::new_cyclic(|me: &Weak<Inline>| Inline {
-        anchor: Anchor::new(me.as_ptr()),
-    })
-});
+impl Inline {
+    fn new() -> Arc<Self> {
+        Arc::new_cyclic(|me: &Weak<Self>| Self {
+            anchor: Anchor::new(me.as_ptr()),
+            me: Weak::clone(me),
+        })
+    }
+}
 
 /// The scheduler for what is made here, on this thread, kept for the cell.
 pub(super) fn scheduler_here() -> Arc<dyn Schedule> {
-    current::keep_scheduler().unwrap_or_else(|| INLINE.keep())
+    current::keep_scheduler().unwrap_or_else(|| Inline::new())
 }
 
 impl Schedule for Inline {
@@ -74,8 +78,7 @@ impl Schedule for Inline {
     }
 
     fn keep(&self) -> Arc<dyn Schedule> {
-        let inline: &Arc<Self> = &INLINE;
-        Arc::clone(inline) as Arc<dyn Schedule>
+        self.me.upgrade().expect("in use")
     }
 
     fn reporter(&self) -> Reporter {
