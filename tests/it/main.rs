@@ -10,6 +10,8 @@ mod determinism;
 mod eager;
 mod endings;
 mod exports;
+#[cfg(unix)]
+mod laps;
 mod latency;
 mod local;
 mod loop_calls;

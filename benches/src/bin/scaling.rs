@@ -30,7 +30,7 @@ const WAKE_NS: u64 = 25_000;
 /// A search goes on for so long, with a look every so often.
 const LOOK_ON_NS: u64 = 20_000;
 const LOOK_NS: u64 = 200;
-/// The thresholds of `scheduler/sharing.rs` and `scheduler/worker.rs`.
+/// The thresholds of `scheduler/sharing.rs`, `scheduler/pace.rs` and `scheduler/worker.rs`.
 const MOVING_NS: u64 = 1_000;
 const WORTH_MOVING_NS: u64 = 5_000;
 const WORTH_WAKING_NS: u64 = 10_000;

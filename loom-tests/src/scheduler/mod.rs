@@ -15,6 +15,10 @@ pub(crate) mod extension;
 #[path = "../../../crates/tasca-core/src/scheduler/gate.rs"]
 #[expect(dead_code, reason = "some questions are asked by rooms above only")]
 pub(crate) mod gate;
+#[path = "../../../crates/tasca-core/src/scheduler/lap.rs"]
+pub(crate) mod lap;
+#[path = "../../../crates/tasca-core/src/scheduler/pace.rs"]
+pub(crate) mod pace;
 #[path = "../../../crates/tasca-core/src/scheduler/parker.rs"]
 #[expect(dead_code, reason = "filled by rooms above only")]
 pub(crate) mod parker;

@@ -28,6 +28,13 @@ impl<T> Private<T> {
         self.0.pop_front()
     }
 
+    /// Brings what was queued behind the first `n_before` before them, in its order; gives how many those are.
+    pub(crate) fn bring_forward(&mut self, n_before: usize) -> usize {
+        let n = self.0.len().saturating_sub(n_before);
+        self.0.rotate_right(n);
+        n
+    }
+
     /// Takes the newest `count`, for others to run: the oldest still run next at home. What `is_bound` says of stays. The
     /// tasks come in the order in which they were queued.
     pub(crate) fn share(&mut self, count: usize, is_bound: impl Fn(&T) -> bool, out: &mut Vec<T>) {

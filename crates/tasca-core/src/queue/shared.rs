@@ -60,6 +60,11 @@ impl<T> Shared<T> {
         task
     }
 
+    /// How many are left of what was shared, thieves permitting.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether nothing is left of what was shared, by the queue itself and not by the hint.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()

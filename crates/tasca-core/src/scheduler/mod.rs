@@ -7,6 +7,8 @@
 //! | [`worker`] | the run loop: next task, poll, share, search, park |
 //! | [`watchdog`] | takes work away from a worker that is stuck, and starts a spare one when all are |
 //! | [`sharing`] | how much of its queue a worker gives to those who have nothing |
+//! | [`pace`] | how long polls take, and after how many of them a worker looks around |
+//! | [`lap`] | when a worker that is busy asks for its sockets |
 //! | [`patience`] | whether a worker that has run dry looks on before it sleeps |
 //! | [`parker`] | a thread that blocks on one future |
 //! | [`deterministic`] | one thread, virtual time, a seeded order |
@@ -33,7 +35,9 @@ pub(crate) mod ending;
 pub(crate) mod extension;
 pub(crate) mod gate;
 pub(crate) mod interrupts;
+pub(crate) mod lap;
 pub(crate) mod outside;
+pub(crate) mod pace;
 pub(crate) mod parker;
 pub(crate) mod patience;
 pub(crate) mod remote;

@@ -126,6 +126,13 @@ impl Turn {
         self.n.set(n);
     }
 
+    /// So many tasks came before those that were there.
+    pub(crate) fn delay(&self, n: usize) {
+        if self.is_to_come() {
+            self.until.set(self.until.get() + n);
+        }
+    }
+
     /// What was put out has no place in the queue any more.
     pub(crate) fn forget(&self) {
         self.until.set(0);

@@ -10,6 +10,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::current::{self, Entered};
+use super::lap::Lap;
+use super::pace::{LOOK_NS, Pace};
 use super::patience::{LOOK_ON_NS, Patience};
 use super::remote::{Core, Remote};
 use super::shared::Shared;
@@ -23,23 +25,14 @@ use crate::slab;
 use crate::task::error::drop_quietly;
 use crate::task::{After, Runnable, waker};
 
-/// A busy worker looks at timers and the injector about this often.
-const MAINTENANCE_NS: u64 = 50_000;
-/// A busy worker asks for sockets about this often: it is a system call, and what becomes ready is queued behind what is
-/// there, so that asking sooner brings the same later.
-const SOCKETS_NS: u64 = 200_000;
 /// A deadline that is nearer than this is not worth a sleep: setting the system's timer and being woken by it costs as much
 /// processor time, and brings the worker back later.
 const SLEEP_NS_MIN: u64 = 5_000;
-/// The most polls between two looks at the clock.
-const POLLS_PER_LOOK_MAX: u32 = 1024;
 /// Timers that are fired at once; the rest wait for the next look.
 const FIRED_AT_ONCE_MAX: usize = 256;
 /// Tasks from outside that a busy worker takes at one look at most; the rest wait for the next. Where polls are short, they are as
 /// many as it can run until then: a worker that took fewer would hold up who brings them.
 const TAKEN_AT_ONCE: RangeInclusive<u64> = 64..=256;
-/// What polls are taken to last before any was measured: so short that a first burst stays together until something is known of it.
-const POLL_NS_AT_FIRST: u64 = 900;
 /// A poll that spawns looks whether to share at every so many queued tasks. A single one is most often awaited at once.
 const SPAWNS_PER_LOOK: usize = 4;
 /// Pauses between two looks of a worker that looks on, some 40 ns each.
@@ -67,16 +60,11 @@ pub(crate) struct Worker {
     searching: Cell<bool>,
     /// Polls, twice.
     poll_count: Cell<u64>,
-    polls_until_look: Cell<u32>,
-    /// Between two looks at the clock.
-    polls_per_look: Cell<u32>,
-    last_look_ns: Cell<u64>,
-    last_turn_ns: Cell<u64>,
-    /// Duration of a poll, as measured between the last two looks.
-    poll_ns: Cell<u64>,
+    pace: Pace,
+    lap: Lap,
     /// When the worker last ran dry.
     dry_since_ns: Cell<u64>,
-    /// When it was last found to be dry, or woke up; zero if what it has came from another worker.
+    /// When it was last found to be dry, or woke up; zero if what it has came from another worker or from sockets.
     dry_until_ns: Cell<u64>,
     patience: Patience,
     backlog: Backlog,
@@ -105,11 +93,8 @@ impl Worker {
             turn: Turn::default(),
             searching: Cell::new(false),
             poll_count: Cell::new(remote.poll_count() & !1),
-            polls_until_look: Cell::new(1),
-            polls_per_look: Cell::new(16),
-            last_look_ns: Cell::new(shared.clock.now_ns()),
-            last_turn_ns: Cell::new(0),
-            poll_ns: Cell::new(POLL_NS_AT_FIRST),
+            pace: Pace::new(shared.clock.now_ns()),
+            lap: Lap::new(),
             dry_since_ns: Cell::new(0),
             dry_until_ns: Cell::new(shared.clock.now_ns()),
             patience: Patience::new(),
@@ -288,10 +273,8 @@ impl Worker {
     /// The boundary, then the next task of this worker's own, the shared ones, or another's.
     #[inline(always)]
     fn next_task(&self) -> Option<Runnable> {
-        let until_look = self.polls_until_look.get() - 1;
-        self.polls_until_look.set(until_look);
         let mut has_taken = false;
-        if until_look == 0 || self.remote.wants_attention() {
+        if self.pace.is_time_to_look() || self.remote.wants_attention() {
             has_taken = self.look_around();
         }
         let (runnable, n_left) = self.pop_next();
@@ -323,13 +306,13 @@ impl Worker {
 
     #[inline(always)]
     fn polls_are_long(&self) -> bool {
-        sharing::is_long(self.poll_ns.get())
+        sharing::is_long(self.pace.poll_ns())
     }
 
     /// Gives some of the queue to those who have nothing, if that pays.
     fn consider_sharing(&self, n_queued: usize) {
         let has_searchers = self.shared.idle.has_searchers();
-        let poll_ns = self.poll_ns.get();
+        let poll_ns = self.pace.poll_ns();
         let count = sharing::of_burst(n_queued, poll_ns, has_searchers);
         // What was shared before and is still there is enough: somebody is on the way.
         if count == 0 || !self.queue.is_empty() {
@@ -377,36 +360,17 @@ impl Worker {
     #[cold]
     fn look_around(&self) -> bool {
         let asked = self.remote.wants_attention();
-        let n_polls = u64::from(self.polls_per_look.get() - self.polls_until_look.get());
         let now = self.shared.clock.now_ns();
-        let elapsed = now - self.last_look_ns.get();
-        if let Some(measured) = elapsed.checked_div(n_polls) {
-            let known = self.poll_ns.get();
-            // A worker that was preempted measures nonsense: among many short polls the estimate doubles at most, and a few
-            // long ones, which are believed sooner, have to come again; a few short ones say little about those that are queued.
-            let estimate = match measured {
-                longer if longer >= known && n_polls > 4 => longer.min(known * 2),
-                longer if longer >= known => longer.min(known * 8),
-                shorter => known.midpoint(shorter),
-            };
-            self.poll_ns.set(estimate.max(1));
-        }
-        // No more than twice as many as before, for the next ones may be long again.
-        let polls = (MAINTENANCE_NS / self.poll_ns.get())
-            .min(u64::from(self.polls_per_look.get()) * 2)
-            .clamp(1, u64::from(POLLS_PER_LOOK_MAX));
-        // Clamped to `POLLS_PER_LOOK_MAX`.
-        self.polls_per_look.set(polls as u32);
-        self.polls_until_look.set(polls as u32);
-        self.last_look_ns.set(now);
+        self.pace.look(now);
         if asked {
             self.remote.set_attention(false);
         }
         self.fire_timers(now);
-        if asked || now - self.last_turn_ns.get() >= SOCKETS_NS {
-            self.last_turn_ns.set(now);
-            self.turn_driver(Some(Duration::ZERO));
+        if asked || self.lap.is_time_to_ask(now, self.poll_count.get()) {
+            self.ask_for_sockets(now);
         }
+        self.pace
+            .set_next_look(self.lap.n_left(self.poll_count.get()));
         self.take_inbox();
         // Whoever was woken for what is shared takes longer to come than there is between two looks. At a tick of the watchdog they
         // have had their time.
@@ -414,6 +378,23 @@ impl Worker {
         let has_taken = (asked || !is_awaited) && self.take_published();
         self.consider_moving(now);
         has_taken
+    }
+
+    /// Hears whether sockets are ready, with work to do. At the end of a lap those whom they wake come first.
+    fn ask_for_sockets(&self, now_ns: u64) {
+        let n_before = self.with_core(|core| core.queue.len());
+        self.lap.note_asked(now_ns);
+        self.turn_driver(Some(Duration::ZERO));
+        if self.lap.n_left(self.poll_count.get()) == 0 {
+            let n_first = self.with_core(|core| core.queue.bring_forward(n_before));
+            self.turn.delay(n_first);
+            self.begin_lap();
+        }
+    }
+
+    fn begin_lap(&self) {
+        let n_queued = self.with_core(|core| core.queue.len()) + self.queue.len();
+        self.lap.begin(self.poll_count.get(), n_queued);
     }
 
     /// What was shared and not stolen, or came from the injector, is next: a queue of this worker's own that never runs dry must
@@ -424,8 +405,7 @@ impl Worker {
         let taken_max = if self.polls_are_long() || in_turn {
             1
         } else {
-            (MAINTENANCE_NS / self.poll_ns.get())
-                .clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end())
+            (LOOK_NS / self.pace.poll_ns()).clamp(*TAKEN_AT_ONCE.start(), *TAKEN_AT_ONCE.end())
         };
         let mut has_taken = false;
         for _ in 0..taken_max {
@@ -471,9 +451,13 @@ impl Worker {
         self.wake_all(wakers)
     }
 
-    /// Wakes in the order given, and keeps the buffer for the next time.
+    /// Wakes those whose sockets are ready, in the order given, and keeps the buffer for the next time.
     fn wake_all(&self, mut wakers: Vec<Waker>) -> bool {
         let any = !wakers.is_empty();
+        if any {
+            // In which order sockets become ready is the system's choice: nothing is lost if it is not kept.
+            self.dry_until_ns.set(0);
+        }
         for waker in wakers.drain(..) {
             waker::wake_reported(&*self.shared, waker);
         }
@@ -597,7 +581,7 @@ impl Worker {
         for n_looks in 1_u32.. {
             if let Some(runnable) = self.find_published() {
                 self.patience.paid_off();
-                self.restart_estimate(self.shared.clock.now_ns());
+                self.pace.begin_anew(self.shared.clock.now_ns());
                 return Some(runnable);
             }
             if self.take_inbox() {
@@ -649,21 +633,15 @@ impl Worker {
                 spin_loop();
                 continue;
             }
-            self.restart_estimate(now);
+            self.pace.begin_anew(now);
             self.fire_timers(now);
             // Liveness: one near deadline after another must not keep the worker from its sockets, which end a sleep at once.
-            if now - self.last_turn_ns.get() >= MAINTENANCE_NS {
-                self.last_turn_ns.set(now);
+            if self.lap.has_paused(now, LOOK_NS) {
+                self.lap.note_asked(now);
                 self.turn_driver(Some(Duration::ZERO));
             }
             return self.pop_own();
         }
-    }
-
-    /// Begins to measure polls anew: the time before was spent otherwise.
-    fn restart_estimate(&self, now_ns: u64) {
-        self.last_look_ns.set(now_ns);
-        self.polls_until_look.set(self.polls_per_look.get());
     }
 
     /// Looks into the queues that all can reach.
@@ -729,11 +707,12 @@ impl Worker {
         if let Err(error) = turned {
             self.shared.report_driver_error(&error);
         }
-        self.last_turn_ns.set(now);
+        self.lap.note_asked(now);
         self.dry_until_ns.set(now);
         self.wake_all(wakers);
-        self.restart_estimate(now);
+        self.pace.begin_anew(now);
         self.fire_timers(now);
+        self.begin_lap();
         self.shared.watchdog.ensure_awake(&self.shared);
     }
 

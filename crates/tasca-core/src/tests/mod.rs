@@ -11,6 +11,8 @@ mod driver;
 mod guard;
 mod idle;
 mod job_queue;
+mod lap;
+mod pace;
 mod patience;
 #[cfg(unix)]
 mod poller;

@@ -31,6 +31,16 @@ fn tasks_run_in_the_order_in_which_they_were_queued() {
 }
 
 #[test]
+fn the_newest_are_brought_forward_in_order() {
+    let mut queue = Private::new();
+    (0..5).for_each(|task| queue.push(task));
+    assert_eq!(queue.bring_forward(3), 2);
+    assert_eq!(queue.bring_forward(5), 0);
+    assert_eq!(queue.bring_forward(9), 0, "some were taken meanwhile");
+    assert_eq!(drain(&mut queue), [3, 4, 0, 1, 2]);
+}
+
+#[test]
 fn the_newest_are_shared_in_order() {
     let mut queue = Private::new();
     (0..10).for_each(|task| queue.push(task));

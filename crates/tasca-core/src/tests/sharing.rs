@@ -132,6 +132,16 @@ fn what_was_put_out_is_taken_behind_what_is_older() {
 }
 
 #[test]
+fn a_turn_that_is_to_come_is_delayed_by_what_comes_before() {
+    let turn = Turn::default();
+    turn.delay(2);
+    assert!(!turn.is_to_come());
+    turn.begin(1, 1);
+    turn.delay(2);
+    assert_eq!(turns(&turn, 5, 1), [false, false, false, true, false]);
+}
+
+#[test]
 fn a_turn_ends_when_others_have_come_and_when_more_comes_in() {
     let turn = Turn::default();
     turn.begin(1, 3);

@@ -90,7 +90,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
       "the watchdog's fence is gone"),
     m("watchdog::who_wakes_up_is_seen_or_wakes_the_watchdog",
       "scheduler/worker.rs",
-      "self.wake_all(wakers);\n        self.restart_estimate(now);",
+      "self.wake_all(wakers);\n        self.pace.begin_anew(now);",
       "self.shared.watchdog.ensure_awake(&self.shared);",
       "",
       "who wakes up does not tell the watchdog"),
