@@ -5,10 +5,11 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use tasca::sync::Queue;
 use tasca::time::sleep;
 use tasca::{Handle, promise, spawn, spawn_pinned, yield_now};
 use tasca_tests::{Gate, Kind, Problems, guarded, runtime};
@@ -72,6 +73,46 @@ fn a_task_woken_by_a_stuck_worker_runs() {
             .await;
             sleeper.await;
         }
+    });
+}
+
+/// Sooner than the watchdog comes, once it is known that such polls go on.
+#[test]
+fn a_task_woken_by_a_poll_that_goes_on_runs_beside_it() {
+    const ROUNDS: usize = 100;
+    on_each(&WITH_OTHERS, || async {
+        let is_going_on = Arc::new(AtomicBool::new(false));
+        let n_beside = Arc::new(AtomicUsize::new(0));
+        let (calls, called) = (Arc::new(Queue::unbounded()), Arc::new(Queue::unbounded()));
+        let sleeper = spawn({
+            let (calls, called) = (Arc::clone(&calls), Arc::clone(&called));
+            let (is_going_on, n_beside) = (Arc::clone(&is_going_on), Arc::clone(&n_beside));
+            async move {
+                for _ in 0..ROUNDS {
+                    calls.get().await.expect("it stays open");
+                    // Ordering: Relaxed; a note.
+                    n_beside.fetch_add(
+                        usize::from(is_going_on.load(Ordering::Relaxed)),
+                        Ordering::Relaxed,
+                    );
+                    called.put_nowait(()).expect("it is not bounded");
+                }
+            }
+        });
+        for _ in 0..ROUNDS {
+            is_going_on.store(true, Ordering::Relaxed);
+            calls.put_nowait(()).expect("it is not bounded");
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_micros(500) {}
+            is_going_on.store(false, Ordering::Relaxed);
+            called.get().await.expect("it stays open");
+        }
+        sleeper.await;
+        // On a busy machine most rounds may be over before another thread has run.
+        assert!(
+            n_beside.load(Ordering::Relaxed) > ROUNDS / 20,
+            "{n_beside:?}"
+        );
     });
 }
 

@@ -1,12 +1,14 @@
 //! Locks and queues under contention, each runtime's own.
 
 use std::{
+    hint::black_box,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
     rt::Peer,
+    work::{FIVE_MICROSECONDS, burn},
     workload::{Entry, Workload, entry},
 };
 
@@ -18,6 +20,7 @@ pub fn all() -> Vec<Entry> {
         entry::<LockContended>(),
         entry::<QueueFanIn>(),
         entry::<QueuePipeline>(),
+        entry::<QueueWork>(),
     ]
 }
 
@@ -144,6 +147,35 @@ impl Workload for QueuePipeline {
         for task in tasks {
             task.await;
         }
+        time
+    }
+}
+
+/// One task makes items and another uses them, 1 µs each; between them is a queue with room for 64. Per item.
+#[derive(Debug)]
+pub struct QueueWork;
+
+impl Workload for QueueWork {
+    const NAME: &'static str = "queue_work";
+    const ELEMENTS: u64 = 64;
+
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+        const STEPS: u64 = FIVE_MICROSECONDS / 5;
+        let numbers = rounds * Self::ELEMENTS;
+        let (sender, mut receiver) = R::queue(64);
+        let start = Instant::now();
+        let maker = rt.spawn(async move {
+            for number in 0..numbers {
+                black_box(burn(STEPS));
+                R::put(&sender, number).await;
+            }
+        });
+        for number in 0..numbers {
+            assert_eq!(R::get(&mut receiver).await, number);
+            black_box(burn(STEPS));
+        }
+        let time = start.elapsed();
+        maker.await;
         time
     }
 }

@@ -1,13 +1,19 @@
 //! Echo over TCP on the loopback interface; both sides are tasks of the runtime.
 
 use std::{
+    hint::black_box,
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use super::connections::{Dialogue, ask_all, latencies, open, tail, warm_up};
 use crate::{
     rt::Peer,
+    work::{FIVE_MICROSECONDS, burn},
     workload::{Entry, Metric, Probe, Workload, entry, probe},
 };
 
@@ -16,6 +22,7 @@ use crate::{
 pub fn all() -> Vec<Entry> {
     vec![
         entry::<Echo<1, 64, 1>>(),
+        entry::<Echo<8, 64, 1>>(),
         entry::<Echo<32, 64, 1>>(),
         entry::<Echo<500, 64, 1>>(),
         entry::<Echo<32, 4_096, 1>>(),
@@ -24,6 +31,7 @@ pub fn all() -> Vec<Entry> {
         probe::<EchoTail<1>>(),
         probe::<EchoTail<32>>(),
         probe::<EchoTail<500>>(),
+        probe::<EchoBusyTail>(),
     ]
 }
 
@@ -37,6 +45,7 @@ impl<const CONNECTIONS: usize, const BYTES: usize, const DEPTH: usize> Workload
 {
     const NAME: &'static str = match (CONNECTIONS, BYTES, DEPTH) {
         (1, 64, 1) => "echo_1",
+        (8, 64, 1) => "echo_8",
         (32, 64, 1) => "echo_32",
         (500, 64, 1) => "echo_500",
         (32, 4_096, 1) => "echo_32_4k",
@@ -76,6 +85,40 @@ impl<const CONNECTIONS: usize> Probe for EchoTail<CONNECTIONS> {
         let latencies = latencies(rt, streams, dialogue::<64>(1), rounds).await;
         for server in servers {
             server.await;
+        }
+        tail(&latencies)
+    }
+}
+
+/// What 99 of 100 messages take at most over eight connections, beside two tasks that compute for 100 µs at a time, and yield.
+#[derive(Debug)]
+pub struct EchoBusyTail;
+
+impl Probe for EchoBusyTail {
+    const NAME: &'static str = "echo_8_busy_p99";
+    const ELEMENTS: u64 = 8;
+    const METRIC: Metric = Metric::Tail;
+
+    async fn probe<R: Peer>(rt: R, rounds: u64) -> f64 {
+        let (mut streams, servers) = open(rt, 8, serve::<R, BUFFER>).await;
+        warm_up::<R>(&mut streams, &dialogue::<64>(1)).await;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let compute = |_| {
+            let is_over = Arc::clone(&is_over);
+            rt.spawn(async move {
+                // Ordering: Relaxed; nothing is handed over.
+                while !is_over.load(Ordering::Relaxed) {
+                    black_box(burn(20 * FIVE_MICROSECONDS));
+                    rt.yield_now().await;
+                }
+            })
+        };
+        let computing: Vec<_> = (0..2).map(compute).collect();
+        let latencies = latencies(rt, streams, dialogue::<64>(1), rounds).await;
+        // Ordering: Relaxed; as there.
+        is_over.store(true, Ordering::Relaxed);
+        for task in computing.into_iter().chain(servers) {
+            task.await;
         }
         tail(&latencies)
     }

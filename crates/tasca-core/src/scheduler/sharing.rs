@@ -45,6 +45,12 @@ pub(crate) fn is_long(poll_ns: u64) -> bool {
     poll_ns >= LONG_POLL_NS
 }
 
+/// Whether polls of this length may go on for long after they have woken somebody.
+#[inline(always)]
+pub(crate) fn may_have_tail(poll_ns: u64) -> bool {
+    poll_ns >= WORTH_MOVING_NS
+}
+
 /// Whether a worker that has been busy for `busy_ns` keeps its burst in any case.
 #[inline]
 pub(crate) fn stays_together(n_queued: usize, poll_ns: u64, busy_ns: u64) -> bool {
@@ -107,6 +113,44 @@ impl Backlog {
         } else {
             (least / 2).min(STANDING_MAX)
         }
+    }
+}
+
+/// How long polls go on after they have woken somebody. Who is woken by the last thing that a poll does is run at home at once; who is
+/// woken by the first waits for the rest of it.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    /// When the present poll woke somebody first; zero if it has not.
+    since_ns: Cell<u64>,
+    /// What was measured: the longest of late, halved at each that was shorter.
+    ns: Cell<u64>,
+}
+
+impl Tail {
+    /// The present poll has woken somebody.
+    pub(crate) fn begin(&self, now_ns: u64) {
+        if self.since_ns.get() == 0 {
+            self.since_ns.set(now_ns);
+        }
+    }
+
+    /// Whether a poll is being measured.
+    #[inline(always)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.since_ns.get() > 0
+    }
+
+    /// That poll has ended.
+    #[cold]
+    pub(crate) fn end(&self, now_ns: u64) {
+        let measured = now_ns - self.since_ns.replace(0);
+        // A short one says little about the next: it may be the answer to a long one.
+        self.ns.set(measured.max(self.ns.get() / 2));
+    }
+
+    /// Whether the next one can be expected to be longer than waking somebody takes.
+    pub(crate) fn is_worth_waking_for(&self) -> bool {
+        self.ns.get() >= WORTH_WAKING_NS
     }
 }
 

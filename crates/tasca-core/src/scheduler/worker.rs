@@ -15,7 +15,7 @@ use super::pace::{LOOK_NS, Pace};
 use super::patience::{LOOK_ON_NS, Patience};
 use super::remote::{Core, Remote};
 use super::shared::Shared;
-use super::sharing::{self, Backlog, Turn};
+use super::sharing::{self, Backlog, Tail, Turn};
 use super::timers::{self, Fired};
 use crate::idle::Unparked;
 use crate::poller::Events;
@@ -56,6 +56,7 @@ pub(crate) struct Worker {
     queue: queue::Shared<Runnable>,
     /// When what was put there and is still there is next.
     turn: Turn,
+    tail: Tail,
     /// Counted as searching.
     searching: Cell<bool>,
     /// Polls, twice.
@@ -91,6 +92,7 @@ impl Worker {
         Self {
             queue: seed.queue,
             turn: Turn::default(),
+            tail: Tail::default(),
             searching: Cell::new(false),
             poll_count: Cell::new(remote.poll_count() & !1),
             pace: Pace::new(shared.clock.now_ns()),
@@ -198,7 +200,22 @@ impl Worker {
     /// Queues what the present poll, a timer or a socket has woken.
     #[inline(always)]
     pub(crate) fn push_woken(&self, runnable: Runnable) {
-        self.with_core(|core| core.queue.push(runnable));
+        let n_queued = self.with_core(|core| {
+            core.queue.push(runnable);
+            core.queue.len()
+        });
+        if sharing::may_have_tail(self.pace.poll_ns()) && self.shared.idle.is_hungry() {
+            self.consider_company(n_queued);
+        }
+    }
+
+    /// Whether what the present poll has woken should begin elsewhere, and not wait for its end.
+    #[cold]
+    fn consider_company(&self, n_queued: usize) {
+        if self.tail.is_worth_waking_for() {
+            self.consider_sharing(n_queued);
+        }
+        self.tail.begin(self.shared.clock.now_ns());
     }
 
     /// Runs tasks until `is_over`, which is asked at every boundary, or the runtime stops.
@@ -273,6 +290,9 @@ impl Worker {
     /// The boundary, then the next task of this worker's own, the shared ones, or another's.
     #[inline(always)]
     fn next_task(&self) -> Option<Runnable> {
+        if self.tail.is_open() {
+            self.tail.end(self.shared.clock.now_ns());
+        }
         let mut has_taken = false;
         if self.pace.is_time_to_look() || self.remote.wants_attention() {
             has_taken = self.look_around();

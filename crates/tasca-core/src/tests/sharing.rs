@@ -1,6 +1,8 @@
 //! What a worker gives away, and what it keeps.
 
-use crate::scheduler::sharing::{BURST_MAX, Backlog, Turn, is_long, of_burst, stays_together};
+use crate::scheduler::sharing::{
+    BURST_MAX, Backlog, Tail, Turn, is_long, may_have_tail, of_burst, stays_together,
+};
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
@@ -152,4 +154,28 @@ fn a_turn_ends_when_others_have_come_and_when_more_comes_in() {
     turn.begin(1, 2);
     turn.forget();
     assert_eq!(turns(&turn, 3, 2), [false, false, false]);
+}
+
+#[test]
+fn a_poll_that_has_gone_on_after_a_wake_speaks_for_the_next_one() {
+    let tail = Tail::default();
+    assert!(!tail.is_open() && !tail.is_worth_waking_for());
+    tail.begin(5 * US);
+    tail.begin(14 * US);
+    assert!(tail.is_open() && !tail.is_worth_waking_for(), "not yet");
+    tail.end(15 * US);
+    assert!(
+        !tail.is_open() && tail.is_worth_waking_for(),
+        "since the first"
+    );
+    tail.begin(20 * US);
+    assert!(tail.is_worth_waking_for(), "until the end is known");
+    tail.end(30 * US - 1);
+    assert!(!tail.is_worth_waking_for());
+    for (ns, expected) in [(40 * US, true), (1, true), (1, true), (1, false)] {
+        tail.begin(US);
+        tail.end(US + ns);
+        assert_eq!(tail.is_worth_waking_for(), expected);
+    }
+    assert!(may_have_tail(5 * US) && !may_have_tail(5 * US - 1));
 }
