@@ -148,7 +148,7 @@ struct State<J: Work> {
     sweep_at: usize,
     n_threads: usize,
     n_working: usize,
-    arriving: bool,
+    n_arriving: usize,
     spinning: bool,
     spins: Spins,
     watching: bool,
@@ -177,6 +177,9 @@ pub(crate) struct Crew<J: Work> {
     gone: Condvar,
 }
 
+/// The most threads that are on their way at once: each costs its waker some processor time.
+const N_ARRIVING_MAX: usize = 4;
+
 /// A husk sweep is not worth while below this.
 pub(crate) const SWEEP_MIN: usize = 1024;
 
@@ -192,7 +195,7 @@ impl<J: Work> Crew<J> {
                 sweep_at: SWEEP_MIN,
                 n_threads: 0,
                 n_working: 0,
-                arriving: false,
+                n_arriving: 0,
                 spinning: false,
                 spins: Spins::default(),
                 watching: false,
@@ -250,7 +253,7 @@ impl<J: Work> Crew<J> {
         has_timers: bool,
     ) -> Failed<J::Line> {
         let mut state = self.state.lock();
-        state.arriving = false;
+        state.n_arriving -= 1;
         state.no_start_before = Some(now + self.limits.start_pause);
         if self.leave(&mut state, seat) {
             let orphans = std::mem::take(&mut state.queue);
@@ -281,7 +284,7 @@ impl<J: Work> Crew<J> {
     /// The life of a thread: runs jobs until it is no longer needed. `carry_out` does what others have to be told.
     pub(crate) fn serve(&self, seat: usize, carry_out: &dyn Fn(Call)) {
         let mut state = self.state.lock();
-        state.arriving = false;
+        state.n_arriving -= 1;
         loop {
             let may_work;
             (state, may_work) = self.watch(state, seat);
@@ -335,9 +338,10 @@ impl<J: Work> Crew<J> {
                     state.step = 1;
                 }
                 state.seats[seat].running = Some(job.label());
-                let call = state.call(&self.limits, false);
+                // Where jobs are held up, each thread that comes brings two.
+                let calls = [(); 2].map(|()| state.call(&self.limits, false));
                 drop(state);
-                carry_out(call);
+                calls.into_iter().for_each(carry_out);
                 job.run();
                 state = self.state.lock();
                 state.seats[seat].running = None;
@@ -368,7 +372,7 @@ impl<J: Work> Crew<J> {
         state.idle.push(seat);
         loop {
             if state.seats[seat].called {
-                state.arriving = false;
+                state.n_arriving -= 1;
                 return Some(state);
             }
             if state.closing {
@@ -474,16 +478,20 @@ impl<J: Work> State<J> {
 
     /// Decides whom the one who leaves a job in the queue calls. `submitted` says that it has just been put there.
     fn call(&mut self, limits: &Limits, submitted: bool) -> Call {
-        if self.queue.is_empty() || self.arriving || self.spinning {
+        if self.queue.len() <= self.n_arriving
+            || self.n_arriving >= self.n_arriving_max(limits)
+            || self.spinning
+        {
             return Call::Nobody;
         }
-        let is_wanted = self.n_working < self.limit || !self.watching;
+        let n_to_work = self.n_working + self.n_arriving;
+        let is_wanted = n_to_work < self.limit || (self.n_arriving == 0 && !self.watching);
         let is_alone = submitted && self.queue.len() == 1;
         if (is_wanted || is_alone)
             && let Some(seat) = self.idle.pop()
         {
             self.seats[seat].called = true;
-            self.arriving = true;
+            self.n_arriving += 1;
             return Call::Wake(seat);
         }
         if !is_wanted || self.n_threads == limits.n_max {
@@ -497,9 +505,18 @@ impl<J: Work> State<J> {
             self.retrying = true;
             return Call::Later(limits.start_pause);
         }
-        self.arriving = true;
+        self.n_arriving += 1;
         self.n_threads += 1;
         Call::Start(self.take_seat())
+    }
+
+    /// How many threads may be on their way: one that will call the next is enough, unless jobs have been found to be held up.
+    fn n_arriving_max(&self, limits: &Limits) -> usize {
+        if self.limit > limits.n_base {
+            N_ARRIVING_MAX
+        } else {
+            1
+        }
     }
 
     /// Whether the system had no thread a moment ago, and there are others to run what is queued.
