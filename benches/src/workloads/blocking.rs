@@ -27,6 +27,7 @@ pub fn all() -> Vec<Entry> {
         entry::<Batch<10_000>>(),
         entry::<Batch<100_000>>(),
         entry::<Contended>(),
+        entry::<HeldUp>(),
         probe::<SleepTail<0>>(),
         probe::<SleepTail<64>>(),
         probe::<EchoTail<0>>(),
@@ -47,6 +48,27 @@ impl Workload for RoundTrip {
         let start = Instant::now();
         for number in 0..rounds {
             assert_eq!(rt.spawn_blocking(move || number).await, number);
+        }
+        start.elapsed()
+    }
+}
+
+/// A hundred closures at once that sleep for 5 ms; per closure. With a thread for each, it would be 50 µs.
+#[derive(Debug)]
+pub struct HeldUp;
+
+impl Workload for HeldUp {
+    const NAME: &'static str = "blocking_held_up_100";
+    const ELEMENTS: u64 = 100;
+
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+        let start = Instant::now();
+        for _ in 0..rounds {
+            let sleep = |_| rt.spawn_blocking(|| thread::sleep(Duration::from_millis(5)));
+            let jobs: Vec<_> = (0..Self::ELEMENTS).map(sleep).collect();
+            for job in jobs {
+                job.await;
+            }
         }
         start.elapsed()
     }
