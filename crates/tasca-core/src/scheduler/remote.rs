@@ -73,6 +73,11 @@ impl Remote {
         self.poll_count.load(Ordering::Relaxed)
     }
 
+    /// For the worker itself: whether it is in a poll.
+    pub(crate) fn is_polling(&self) -> bool {
+        !self.poll_count().is_multiple_of(2)
+    }
+
     /// Notes that the worker's present poll blocks, or does so no longer.
     pub(crate) fn set_blocking(&self, blocking: bool) {
         // Ordering: Relaxed; a hint. The watchdog looks again at every tick.

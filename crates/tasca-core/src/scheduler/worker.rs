@@ -56,12 +56,15 @@ pub(crate) struct Worker {
     queue: queue::Shared<Runnable>,
     /// When what was put there and is still there is next.
     turn: Turn,
+    /// How long polls go on after a wake.
     tail: Tail,
     /// Counted as searching.
     searching: Cell<bool>,
     /// Polls, twice.
     poll_count: Cell<u64>,
+    /// How long polls take, and when the next look is.
     pace: Pace,
+    /// When sockets are asked for.
     lap: Lap,
     /// When the worker last ran dry.
     dry_since_ns: Cell<u64>,
@@ -212,6 +215,10 @@ impl Worker {
     /// Whether what the present poll has woken should begin elsewhere, and not wait for its end.
     #[cold]
     fn consider_company(&self, n_queued: usize) {
+        // What a timer or a socket wakes has no end of a poll to wait for.
+        if !self.remote.is_polling() {
+            return;
+        }
         if self.tail.is_worth_waking_for() {
             self.consider_sharing(n_queued);
         }
@@ -400,7 +407,7 @@ impl Worker {
         has_taken
     }
 
-    /// Hears whether sockets are ready, with work to do. At the end of a lap those whom they wake come first.
+    /// Hears whether sockets are ready while there is work. At the end of a lap those whom they wake come first.
     fn ask_for_sockets(&self, now_ns: u64) {
         let n_before = self.with_core(|core| core.queue.len());
         self.lap.note_asked(now_ns);
