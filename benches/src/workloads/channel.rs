@@ -21,6 +21,7 @@ pub fn all() -> Vec<Entry> {
         entry::<PingPongMpsc>(),
         entry::<PingPong100>(),
         entry::<Pipeline>(),
+        entry::<Crowd>(),
     ]
 }
 
@@ -244,5 +245,65 @@ impl Workload for Pipeline {
         }
         putting.await;
         time
+    }
+}
+
+/// Eight tasks that put items into one channel with room for 16, and eight that take them out; per item.
+#[derive(Debug)]
+pub struct Crowd;
+
+impl Crowd {
+    const SIDE: u64 = 8;
+
+    /// Those who put so many items in together, and those who take them out.
+    fn sides(
+        items: u64,
+    ) -> (
+        Vec<impl Future<Output = ()> + Send + 'static>,
+        Vec<impl Future<Output = ()> + Send + 'static>,
+    ) {
+        let (sender, receiver) = async_channel::bounded::<u64>(16);
+        let put_in = |_| {
+            let sender = sender.clone();
+            async move {
+                for item in 0..items / Self::SIDE {
+                    sender.send(item).await.expect("somebody takes it");
+                }
+            }
+        };
+        let put_in = (0..Self::SIDE).map(put_in).collect();
+        let take_out = |_| {
+            let receiver = receiver.clone();
+            async move { while receiver.recv().await.is_ok() {} }
+        };
+        (put_in, (0..Self::SIDE).map(take_out).collect())
+    }
+}
+
+impl Workload for Crowd {
+    const NAME: &'static str = "channel_8x8";
+    const ELEMENTS: u64 = 64;
+
+    fn limits() -> Vec<Case> {
+        limit(|_, rounds| {
+            let items = rounds * Self::ELEMENTS;
+            let (put_in, take_out) = Self::sides(items);
+            let put_in = put_in.into_iter().map(FutureExt::boxed);
+            polled_by_hand(
+                items,
+                put_in.chain(take_out.into_iter().map(FutureExt::boxed)),
+            )
+        })
+    }
+
+    async fn run<R: Peer>(rt: R, rounds: u64) -> Duration {
+        let (put_in, take_out) = Self::sides(rounds * Self::ELEMENTS);
+        let start = Instant::now();
+        let put_in: Vec<_> = put_in.into_iter().map(|side| rt.spawn(side)).collect();
+        let take_out: Vec<_> = take_out.into_iter().map(|side| rt.spawn(side)).collect();
+        for side in put_in.into_iter().chain(take_out) {
+            side.await;
+        }
+        start.elapsed()
     }
 }
