@@ -33,6 +33,8 @@ pub enum Op {
     TakeSent(u8),
     /// The worker is stuck: others get its queue.
     Rescue(u8),
+    /// The worker brings what is behind so many before them.
+    BringForward(u8, u8),
 }
 
 struct Worker {
@@ -156,6 +158,15 @@ impl Queues {
                 rescued.iter().for_each(|task| self.injector.push(*task));
                 self.injected.extend(rescued);
             }
+            Op::BringForward(w, n_before) => {
+                let n_before = usize::from(n_before);
+                let n_first = self.workers[at(w)].private.bring_forward(n_before);
+                let private = &mut self.models[at(w)].private;
+                let mut first = private.split_off(n_before.min(private.len()));
+                assert_eq!(n_first, first.len());
+                first.append(private);
+                *private = first;
+            }
         }
     }
 
@@ -198,6 +209,7 @@ impl Queues {
         for (worker, model) in self.workers.iter().zip(&self.models) {
             assert_eq!(worker.private.len(), model.private.len());
             assert_eq!(worker.shared.is_empty(), model.shared.is_empty());
+            assert_eq!(worker.shared.len(), model.shared.len());
             assert_eq!(worker.thief.is_empty(), model.shared.is_empty());
             assert_eq!(worker.inbox.is_empty(), model.inbox.is_empty());
         }
@@ -239,6 +251,7 @@ mod tests {
             1 => worker().prop_map(Op::TakeInjected),
             1 => worker().prop_map(Op::TakeSent),
             1 => worker().prop_map(Op::Rescue),
+            1 => (worker(), 0..8_u8).prop_map(|(w, n_before)| Op::BringForward(w, n_before)),
         ]
     }
 

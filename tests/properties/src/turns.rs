@@ -18,6 +18,8 @@ pub enum Op {
     PutOut(u8),
     /// Another worker takes some of it.
     Steal,
+    /// Sockets have woken so many, which come first.
+    BringForward(u8),
 }
 
 struct Worker {
@@ -89,6 +91,15 @@ pub fn check(history: &[Op]) {
                 stolen.extend(std::iter::from_fn(|| elsewhere.pop()));
                 line.retain(|task| !stolen.contains(task));
             }
+            Op::BringForward(n) => {
+                let n_before = worker.private.len();
+                let woken: Vec<u32> = (0..u32::from(n)).map(|next| n_made + 1 + next).collect();
+                n_made += u32::from(n);
+                woken.iter().for_each(|task| worker.private.push(*task));
+                let n_first = worker.private.bring_forward(n_before);
+                worker.turn.delay(n_first);
+                woken.iter().rev().for_each(|task| line.push_front(*task));
+            }
         }
     }
     while let Some(task) = worker.next() {
@@ -111,6 +122,7 @@ mod tests {
             6 => Just(Op::Run),
             2 => (0..12_u8).prop_map(Op::PutOut),
             1 => Just(Op::Steal),
+            1 => (0..4_u8).prop_map(Op::BringForward),
         ]
     }
 
