@@ -1,7 +1,7 @@
 //! How long a worker's polls take, and after how many of them it looks around.
 //!
 //! A look reads the clock, and there should be one every [`LOOK_NS`]: with short polls, a thousand polls apart. So how long a poll takes is
-//! estimated, from one look to the next.
+//! estimated, from one look to the next. A look that comes early, for the end of a lap, does not count.
 
 use std::cell::Cell;
 
@@ -17,8 +17,11 @@ const POLL_NS_AT_FIRST: u64 = 900;
 #[derive(Debug)]
 pub(crate) struct Pace {
     until_look: Cell<u32>,
-    per_look: Cell<u32>,
-    last_look_ns: Cell<u64>,
+    /// How many polls are measured together.
+    per_measure: Cell<u32>,
+    /// How many of them come after the next look, which is early then.
+    after_look: Cell<u32>,
+    measured_ns: Cell<u64>,
     poll_ns: Cell<u64>,
 }
 
@@ -26,8 +29,9 @@ impl Pace {
     pub(crate) fn new(now_ns: u64) -> Self {
         Self {
             until_look: Cell::new(1),
-            per_look: Cell::new(POLLS_PER_LOOK_AT_FIRST),
-            last_look_ns: Cell::new(now_ns),
+            per_measure: Cell::new(POLLS_PER_LOOK_AT_FIRST),
+            after_look: Cell::new(0),
+            measured_ns: Cell::new(now_ns),
             poll_ns: Cell::new(POLL_NS_AT_FIRST),
         }
     }
@@ -46,10 +50,17 @@ impl Pace {
         until_look == 0
     }
 
-    /// Looks: what has been polled since the last look has taken until now.
+    /// Looks: what has been polled since it was measured last has taken until now.
     pub(crate) fn look(&self, now_ns: u64) {
-        let n_polls = u64::from(self.per_look.get() - self.until_look.get());
-        let elapsed = now_ns - self.last_look_ns.get();
+        let elapsed = now_ns - self.measured_ns.get();
+        let n_left = self.until_look.get() + self.after_look.get();
+        if self.after_look.get() > 0 && elapsed < LOOK_NS {
+            // A few short polls of a lap are no measure of those that come.
+            self.after_look.set(n_left);
+            return;
+        }
+        let n_polls = u64::from(self.per_measure.get() - n_left);
+        self.after_look.set(0);
         if let Some(measured) = elapsed.checked_div(n_polls) {
             let known = self.poll_ns.get();
             // A worker that was preempted measures nonsense: among many short polls the estimate doubles at most, and a few
@@ -61,26 +72,35 @@ impl Pace {
             };
             self.poll_ns.set(estimate.max(1));
         }
-        self.last_look_ns.set(now_ns);
+        self.measured_ns.set(now_ns);
     }
 
     /// Sets the next look: for the end of a lap with so many polls left, if that is sooner.
     pub(crate) fn set_next_look(&self, n_lap: u64) {
-        let lap = if n_lap == 0 { u64::MAX } else { n_lap };
-        // No more than twice as many as before, for the next ones may be long again.
-        let n_polls = (LOOK_NS / self.poll_ns.get())
-            .min(u64::from(self.per_look.get()) * 2)
-            .clamp(1, POLLS_PER_LOOK_MAX)
-            .min(lap);
-        // At most `POLLS_PER_LOOK_MAX`.
-        self.per_look.set(n_polls as u32);
-        self.until_look.set(n_polls as u32);
+        let n_left = match self.after_look.get() {
+            0 => {
+                // No more than twice as many as before, for the next ones may be long again.
+                let n_polls = (LOOK_NS / self.poll_ns.get())
+                    .min(u64::from(self.per_measure.get()) * 2)
+                    .clamp(1, POLLS_PER_LOOK_MAX) as u32;
+                self.per_measure.set(n_polls);
+                n_polls
+            }
+            n_left => n_left,
+        };
+        let until_look = match u32::try_from(n_lap) {
+            Ok(n_lap) if n_lap > 0 => n_left.min(n_lap),
+            _ => n_left,
+        };
+        self.until_look.set(until_look);
+        self.after_look.set(n_left - until_look);
     }
 
     /// Begins to measure anew: the time before was spent otherwise.
     #[inline]
     pub(crate) fn begin_anew(&self, now_ns: u64) {
-        self.last_look_ns.set(now_ns);
-        self.until_look.set(self.per_look.get());
+        self.measured_ns.set(now_ns);
+        self.until_look.set(self.per_measure.get());
+        self.after_look.set(0);
     }
 }

@@ -52,24 +52,25 @@ fn an_estimate_is_moved_by_what_is_measured_and_not_replaced() {
     pace.set_next_look(2);
     polls(&pace, &mut now_ns, 1_000_000);
     assert_eq!(pace.poll_ns(), 14_400, "eight times, of a few");
-    pace.set_next_look(1);
+    pace.set_next_look(0);
     polls(&pace, &mut now_ns, 400);
     assert_eq!(pace.poll_ns(), 7_400, "half the way down");
 }
 
 #[test]
-fn the_end_of_a_lap_is_looked_at() {
+fn the_end_of_a_lap_is_looked_at_and_not_measured() {
     let (pace, _) = looks(500, 30);
     let mut now_ns = 0;
     pace.begin_anew(now_ns);
     pace.set_next_look(7);
-    assert_eq!(polls(&pace, &mut now_ns, 500), 7);
+    assert_eq!(polls(&pace, &mut now_ns, 1), 7);
+    assert_eq!(pace.poll_ns(), 500, "what is measured is not over");
     pace.set_next_look(1_000_000);
-    assert_eq!(
-        polls(&pace, &mut now_ns, 500),
-        14,
-        "twice as many as before at most"
-    );
+    assert_eq!(polls(&pace, &mut now_ns, 500), 93, "the rest of it");
+    assert_eq!(pace.poll_ns(), 482, "now it is: 93 of 500 ns and 7 of 1");
+    pace.set_next_look(3);
+    assert_eq!(polls(&pace, &mut now_ns, 20 * US), 3);
+    assert_eq!(pace.poll_ns(), 3_856, "a look that is late after all");
 }
 
 #[test]
